@@ -1,0 +1,104 @@
+"""What the operators accept. Checked once, at the public edge; every message names the argument and the remedy."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, get_args
+
+from torch import Tensor
+
+Semantics = Literal["official", "paper"]
+
+
+def check_clustering(
+    tokens: Tensor,
+    grid: tuple[int, int],
+    clusters: tuple[int, int],
+    iterations: int,
+    window: int,
+    temperature: float,
+    semantics: str,
+) -> None:
+    """Raises ValueError, naming the argument, unless `cluster` can run."""
+    check_tensor("tokens", tokens, "(batch, height * width, channels)")
+    check_pair("grid", grid)
+    check_pair("clusters", clusters)
+    check_integer("iterations", iterations, least=0)
+    check_integer("window", window, least=1)
+    check_temperature(temperature)
+    check_semantics(semantics)
+    count = tokens.shape[1]
+    if grid[0] * grid[1] != count:
+        raise ValueError(
+            f"grid: {grid[0]} x {grid[1]} is {grid[0] * grid[1]} tokens, but `tokens` has {count}; "
+            "pass the (height, width) of the token grid, without class or register tokens"
+        )
+    if clusters[0] * clusters[1] > count:
+        raise ValueError(
+            f"clusters: {clusters[0]} x {clusters[1]} is {clusters[0] * clusters[1]} centers, more than the "
+            f"{count} tokens; ask for at most as many"
+        )
+    if window % 2 == 0:
+        raise ValueError(f"window: must be odd, so that it has a middle cell, got {window}; try {window + 1}")
+
+
+def check_neighbourhoods(tokens: Tensor, centers: Tensor, neighbors: int, temperature: float, semantics: str) -> None:
+    """Raises ValueError, naming the argument, unless `reconstruction_weights` can run."""
+    check_tensor("tokens", tokens, "(batch, height * width, channels)")
+    check_tensor("centers", centers, "(batch, h * w, channels)")
+    check_integer("neighbors", neighbors, least=1)
+    check_temperature(temperature)
+    check_semantics(semantics)
+    if centers.shape[0] != tokens.shape[0] or centers.shape[2] != tokens.shape[2]:
+        raise ValueError(
+            f"centers: shape {tuple(centers.shape)} does not go with tokens of shape {tuple(tokens.shape)}; "
+            "batch and channels must be equal: pass what `cluster` returned for these tokens"
+        )
+
+
+def check_refined(refined: Tensor, batch: int, centers: int) -> None:
+    """Raises ValueError unless `refined` has one row for each of the centers."""
+    check_tensor("refined", refined, "(batch, h * w, channels)")
+    if refined.shape[0] != batch or refined.shape[1] != centers:
+        raise ValueError(
+            f"refined: shape {tuple(refined.shape)} does not go with {centers} centers in a batch of {batch}; "
+            "pass one row per center, in the order of the centers"
+        )
+
+
+def check_tensor(name: str, value: Tensor, layout: str) -> None:
+    """Raises ValueError unless `value` is a three-dimensional, non-empty tensor of floating point numbers."""
+    if not isinstance(value, Tensor) or value.dim() != 3 or not value.is_floating_point():
+        got = f"{value.dtype} {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ValueError(f"{name}: must be a floating point tensor {layout}, got {got}")
+    if value.shape[1] == 0 or value.shape[2] == 0:
+        raise ValueError(f"{name}: must not be empty, got shape {tuple(value.shape)} for {layout}")
+
+
+def check_pair(name: str, value: tuple[int, int]) -> None:
+    """Raises ValueError unless `value` is two positive integers."""
+    if not isinstance(value, tuple | list) or len(value) != 2 or not all(is_integer(n) and n >= 1 for n in value):
+        raise ValueError(f"{name}: must be two positive integers (height, width), got {value!r}")
+
+
+def check_integer(name: str, value: int, least: int) -> None:
+    """Raises ValueError unless `value` is an integer not below `least`."""
+    if not is_integer(value) or value < least:
+        raise ValueError(f"{name}: must be an integer of at least {least}, got {value!r}")
+
+
+def check_temperature(value: float) -> None:
+    """Raises ValueError unless `value` is positive and finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"temperature: must be a positive number (it multiplies the squared distance), got {value!r}")
+
+
+def check_semantics(value: str) -> None:
+    """Raises ValueError unless `value` is one of the known semantics."""
+    if value not in get_args(Semantics):
+        raise ValueError(f"semantics: must be one of {', '.join(get_args(Semantics))}, got {value!r}")
+
+
+def is_integer(value: object) -> bool:
+    """Whether `value` is an integer and not a truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)

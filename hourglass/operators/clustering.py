@@ -1,0 +1,150 @@
+"""Token clustering: many tokens of a grid become the few centers of a coarser grid (paper, section 3.2).
+
+The plain form below is the specification. It costs a dense tokens x centers matrix in every iteration.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hourglass.operators.arguments import Semantics, check_clustering
+
+
+def cluster(
+    tokens: Tensor,
+    grid: tuple[int, int],
+    clusters: tuple[int, int],
+    *,
+    iterations: int = 5,
+    window: int = 5,
+    temperature: float = 0.02,
+    semantics: Semantics = "official",
+) -> Tensor:
+    """Clusters the tokens of a grid into the centers of a coarser grid.
+
+    Args:
+        tokens: (B, H * W, C), row by row, without class or register tokens.
+        grid: (H, W) of the tokens.
+        clusters: (h, w) of the centers; h * w may not exceed H * W.
+        iterations: rounds of soft k-means, kappa in the paper; 0 leaves the average pooling.
+        window: side of the square of cells, around its own, whose centers a token can join; odd, lambda in the paper.
+        temperature: factor on the squared distance, tau.
+        semantics: `official` or `paper`.
+
+    Returns:
+        (B, h * w, C), row by row, in the dtype of the tokens.
+
+    Raises:
+        ValueError: an argument does not fit; the message names it.
+    """
+    check_clustering(tokens, grid, clusters, iterations, window, temperature, semantics)
+    working = tokens.float() if tokens.dtype in (torch.float16, torch.bfloat16) else tokens
+    with torch.autocast(tokens.device.type, enabled=False):
+        centers = cluster_dense(working, grid, clusters, iterations, window, temperature, semantics)
+    return centers.to(tokens.dtype)
+
+
+def cluster_dense(
+    tokens: Tensor,
+    grid: tuple[int, int],
+    clusters: tuple[int, int],
+    iterations: int,
+    window: int,
+    temperature: float,
+    semantics: Semantics,
+) -> Tensor:
+    """The specification of `cluster`, on checked arguments."""
+    centers = pooled(tokens, grid, clusters)
+    out_of_reach = ~within_window(grid, clusters, window, tokens.device)
+    # Distances do not depend on the origin, but their rounding does: measure from the middle of the tokens.
+    middle = tokens.mean(dim=1, keepdim=True)
+    for _ in range(iterations):
+        distances = squared_distances(tokens - middle, centers - middle)
+        logits = (-temperature * distances).masked_fill(out_of_reach, -torch.inf)
+        centers = weighted_means(tokens, logits.log_softmax(dim=2), centers, semantics)
+    return centers
+
+
+def weighted_means(tokens: Tensor, log_affinity: Tensor, centers: Tensor, semantics: Semantics) -> Tensor:
+    """The next centers: the mean of the tokens, weighted with their affinity to each center.
+
+    `official` keeps the affinity out of the gradient, and divides by at least 1e-16: a center that no token is near to
+    fades to zero.
+    `paper` differentiates everything and is exact however small the affinities are; a center that no token can join
+    stays as it was.
+    """
+    if semantics == "official":
+        affinity = log_affinity.detach().exp().transpose(1, 2)
+        return affinity @ tokens / affinity.sum(dim=2, keepdim=True).clamp(min=1e-16)
+    unreached = torch.isneginf(log_affinity).all(dim=1, keepdim=True)
+    shares = log_affinity.masked_fill(unreached, 0.0).softmax(dim=1)
+    return torch.where(unreached.transpose(1, 2), centers, shares.transpose(1, 2) @ tokens)
+
+
+def pooled(tokens: Tensor, grid: tuple[int, int], clusters: tuple[int, int]) -> Tensor:
+    """The initial centers: adaptive average pooling of the grid; (B, H * W, C) -> (B, h * w, C)."""
+    image = tokens.transpose(1, 2).unflatten(2, grid)
+    return F.adaptive_avg_pool2d(image, clusters).flatten(2).transpose(1, 2)
+
+
+def within_window(grid: tuple[int, int], clusters: tuple[int, int], window: int, device: torch.device) -> Tensor:
+    """Whether a center's cell lies in the window around the token's own cell: boolean (H * W, h * w)."""
+    rows, columns = (
+        (cells(tokens, centers, device)[:, None] - torch.arange(centers, device=device)).abs() <= window // 2
+        for tokens, centers in zip(grid, clusters, strict=True)
+    )
+    return (rows[:, None, :, None] & columns[None, :, None, :]).flatten(2).flatten(0, 1)
+
+
+def cells(tokens: int, centers: int, device: torch.device) -> Tensor:
+    """The initial cell of each token along one axis, as nearest-neighbour interpolation of the cells' indices gives it."""
+    indices = torch.arange(centers, device=device, dtype=torch.float32)
+    return F.interpolate(indices[None, None], size=tokens, mode="nearest")[0, 0].long()
+
+
+def squared_distances(tokens: Tensor, centers: Tensor) -> Tensor:
+    """Squared Euclidean distances, (B, N, C) and (B, K, C) -> (B, N, K)."""
+    norms = tokens.square().sum(dim=2)[:, :, None] + centers.square().sum(dim=2)[:, None, :]
+    return norms - 2 * tokens @ centers.transpose(1, 2)
+
+
+class Cluster(nn.Module):
+    """`cluster` as a module without parameters; the grid comes with the tokens."""
+
+    def __init__(
+        self,
+        clusters: tuple[int, int],
+        *,
+        iterations: int = 5,
+        window: int = 5,
+        temperature: float = 0.02,
+        semantics: Semantics = "official",
+    ) -> None:
+        """See `cluster` for the arguments."""
+        super().__init__()
+        self.clusters = clusters
+        self.iterations = iterations
+        self.window = window
+        self.temperature = temperature
+        self.semantics = semantics
+
+    def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """(B, H * W, C) and (H, W) -> (B, h * w, C)."""
+        return cluster(
+            tokens,
+            grid,
+            self.clusters,
+            iterations=self.iterations,
+            window=self.window,
+            temperature=self.temperature,
+            semantics=self.semantics,
+        )
+
+    def extra_repr(self) -> str:
+        """The settings, for printing a model."""
+        return (
+            f"clusters={self.clusters}, iterations={self.iterations}, window={self.window}, "
+            f"temperature={self.temperature}, semantics={self.semantics}"
+        )
