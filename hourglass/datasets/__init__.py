@@ -1,0 +1,8 @@
+"""Data sets by name: prepare one once, then read a split of it for a task."""
+
+from __future__ import annotations
+
+from hourglass.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment
+from hourglass.datasets.library import load, names, prepare, tasks
+
+__all__ = ["Category", "Dataset", "Instances", "Panoptic", "Sample", "Segment", "load", "names", "prepare", "tasks"]
