@@ -16,7 +16,12 @@ from torch import nn
 from hourglass.acceleration.plan import Plan
 
 # In the order they are asked; loaded when first needed, so importing the library needs torch and nothing else.
-REGISTRY: tuple[str, ...] = ()
+REGISTRY: tuple[str, ...] = (
+    "hourglass.acceleration.windowed.swin:transformers_swin",
+    "hourglass.acceleration.windowed.swin:transformers_maskformer_swin",
+    "hourglass.acceleration.windowed.swin:timm_swin",
+    "hourglass.acceleration.windowed.sam:transformers_sam",
+)
 
 
 class Attachment(Protocol):

@@ -1,0 +1,62 @@
+"""Relative position biases for windows of clusters, from what was learned for windows of tokens."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hourglass.acceleration.windowed.windows import Size
+
+
+def position_index(window: Size, device: torch.device) -> Tensor:
+    """The row of the bias table for each pair of places in a window of (h, w): (h * w * h * w,)."""
+    places = torch.cartesian_prod(*(torch.arange(side, device=device) for side in window)).view(-1, 2)
+    rows, columns = (places[:, None] - places).unbind(2)
+    return ((rows + window[0] - 1) * (2 * window[1] - 1) + columns + window[1] - 1).flatten()
+
+
+def resized_table(table: Tensor, window: Size, clusters: Size) -> Tensor:
+    """A learned bias table, bilinearly resized to windows of clusters, as the authors' code does it.
+
+    Args:
+        table: ((2 H - 1) * (2 W - 1), heads), a bias for each offset in a window of (H, W) tokens.
+        window: (H, W).
+        clusters: (h, w).
+
+    Returns:
+        ((2 h - 1) * (2 w - 1), heads).
+    """
+    image = table.t().reshape(1, -1, *_offsets(window))
+    return F.interpolate(image, size=_offsets(clusters), mode="bilinear").flatten(2)[0].t()
+
+
+def log_offsets(window: Size, pretrained: Size, clusters: Size, like: Tensor) -> Tensor:
+    """Where SwinV2's continuous position bias is evaluated for windows of clusters.
+
+    A window of (H, W) tokens holds (h, w) clusters, so neighbouring clusters are H / h rows and W / w columns of tokens
+    apart, center to center. These offsets are scaled as the model scales its own (Swin Transformer V2, equation 4): by
+    the window of its pretraining, if it names one, else by (H, W). There is no SwinV2 of the hourglass's authors to
+    compare with; their bilinear resize of a table comes to (2 H - 1) / (2 h - 1) in place of H / h.
+
+    Args:
+        window: (H, W).
+        pretrained: Window of the pretraining; (0, 0) for none.
+        clusters: (h, w).
+        like: A tensor whose dtype and device the offsets take.
+
+    Returns:
+        (1, 2 h - 1, 2 w - 1, 2).
+    """
+    scaled = []
+    for tokens, learned, centers in zip(window, pretrained if pretrained[0] > 0 else window, clusters, strict=True):
+        offsets = torch.arange(1 - centers, centers, device=like.device, dtype=torch.float32)
+        scaled.append(offsets * (tokens / centers) * (8 / max(learned - 1, 1)))
+    table = torch.stack(torch.meshgrid(*scaled, indexing="ij"), dim=-1)[None]
+    return (table.sign() * torch.log2(table.abs() + 1) / math.log2(8)).to(like.dtype)
+
+
+def _offsets(window: Size) -> Size:
+    return 2 * window[0] - 1, 2 * window[1] - 1

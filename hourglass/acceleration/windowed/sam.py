@@ -1,0 +1,60 @@
+"""Adapter for the windowed image encoder of SAM, of transformers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from hourglass.acceleration.adapters import loaded_classes
+from hourglass.acceleration.plan import Plan
+from hourglass.acceleration.windowed.attachment import Blocks, Widen, WindowedHourglass
+from hourglass.acceleration.windowed.fit import check, locate
+from hourglass.acceleration.windowed.overlay import Values
+from hourglass.acceleration.windowed.windows import Size
+
+
+class TransformersSam(Blocks):
+    """One stage of blocks, tokens (B, H, W, C). Most attend in windows; the others, to all of the smaller grid.
+
+    The smaller grid keeps the border that padding to whole windows added, as in the authors' code. Both kinds of
+    attention interpolate their position tables to whatever grid they meet, so only the window changes.
+    """
+
+    name = "the image encoder of transformers' SAM"
+
+    def find(self, model: nn.Module) -> nn.Module | None:
+        """The encoder in `model`, or None."""
+        kinds = loaded_classes("transformers.models.sam.modeling_sam:SamVisionEncoder")
+        return next((module for module in model.modules() if isinstance(module, kinds)), None)
+
+    def attach(self, encoder: nn.Module, model: nn.Module, plan: Plan) -> WindowedHourglass:
+        """Puts the hourglass into the encoder.
+
+        Raises:
+            ValueError: The plan does not fit, or no block attends in windows.
+        """
+        blocks: list[Any] = list(encoder.layers)  # type: ignore[arg-type]
+        _, first = locate(plan, [len(blocks)])
+        window = max(block.window_size for block in blocks)
+        if window == 0:
+            raise ValueError("every block of this SAM encoder attends globally; the hourglass needs attention windows")
+        check(plan, (window, window), square=True)
+        return WindowedHourglass(encoder, blocks, first, (window, window), self, plan)
+
+    def stage_output(self, output: Any, grid: Size, widen: Widen, first: int) -> Any:
+        """Widens the hidden states, if they were asked for: the input of the first block and the output of each."""
+        states = getattr(output, "hidden_states", None)
+        if states is not None:
+            small = range(first + 1 if first else 0, len(states) - 1)
+            output.hidden_states = tuple(
+                widen(state) if i in small and state is not None else state for i, state in enumerate(states)
+            )
+        return output
+
+    def overlay(self, block: nn.Module, tokens: Tensor, plan: Plan) -> Values:
+        """See `Blocks`."""
+        return [(block, {"window_size": plan.clusters[0]})] if block.window_size else []
+
+
+transformers_sam = TransformersSam()
