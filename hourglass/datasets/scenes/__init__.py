@@ -1,0 +1,25 @@
+"""Scenes: a small synthetic world with exact ground truth for all five dense prediction tasks.
+
+A scene is a photograph of a landscape (sky, hills, grass, a road, water) with objects of six classes standing on it,
+seen through a pinhole camera. Everything follows from a seed, so a data set is a version, a split and a count.
+
+``layout`` decides what stands where, ``render`` turns that into pixels, depth and segments, ``writer`` puts them on disk in the
+formats of COCO, ADE20K and NYU, and ``dataset`` reads them back with the readers those data sets use.
+"""
+
+from __future__ import annotations
+
+VERSION = 1
+"""Changes whenever the same seed would give a different picture."""
+
+IMAGE_SIZE = (256, 256)
+"""Height and width of a scene in pixels."""
+
+MAX_DEPTH = 60.0
+"""Metres. The hills stand here; the sky has no depth."""
+
+SPLITS = {"train": 0, "val": 1}
+"""Stream of random numbers of each split: no training scene can be an evaluation scene."""
+
+EVALUATION_SCENES = 100
+"""Number of scenes in the ``val`` split."""

@@ -1,0 +1,61 @@
+"""Scenes as a data set: rendered when it is prepared, read like COCO, ADE20K and NYU."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from hourglass.datasets.base import Dataset, fingerprint
+from hourglass.datasets.folders import InstancesDataset, PanopticDataset, RasterDataset
+from hourglass.datasets.rasters import read_depth, read_semantic
+from hourglass.datasets.scenes import EVALUATION_SCENES, VERSION
+from hourglass.datasets.scenes.categories import CATEGORIES
+from hourglass.datasets.scenes.writer import write_split
+from hourglass.errors import UserError
+
+SPLIT = "val"
+FILES_PER_SCENE = 4
+
+
+class _Scenes:
+    """The `Source` of scenes: one split, five tasks."""
+
+    version = f"{VERSION}.{EVALUATION_SCENES}"
+    tasks = (
+        "semantic-segmentation",
+        "depth-estimation",
+        "object-detection",
+        "instance-segmentation",
+        "panoptic-segmentation",
+    )
+    splits = (SPLIT,)
+    evaluation_split = SPLIT
+
+    def fill(self, folder: Path) -> None:
+        write_split(folder, SPLIT, EVALUATION_SCENES)
+
+    def verify(self, folder: Path) -> str:
+        found = [path for part in ("images", "annotations") for path in (folder / part).rglob("*") if path.is_file()]
+        pictures = sum(path.suffix == ".png" for path in found)
+        if pictures != FILES_PER_SCENE * EVALUATION_SCENES:
+            raise UserError(
+                f"{folder}: {pictures} PNG files where {FILES_PER_SCENE * EVALUATION_SCENES} were expected; "
+                "delete the folder and prepare the data set again"
+            )
+        return fingerprint(found, folder)
+
+    def load(self, folder: Path, task: str, split: str) -> Dataset:
+        annotations = folder / "annotations"
+        common = ("scenes", split, CATEGORIES, folder)
+        if task == "semantic-segmentation":
+            reader = partial(read_semantic, classes=len(CATEGORIES))
+            return RasterDataset.matching(*common, f"images/{split}", f"annotations/semantic/{split}", reader)
+        if task == "depth-estimation":
+            return RasterDataset.matching(*common, f"images/{split}", f"annotations/depth/{split}", read_depth)
+        kind, dataset = (
+            ("panoptic", PanopticDataset) if task == "panoptic-segmentation" else ("instances", InstancesDataset)
+        )
+        return dataset(*common, folder / "images" / split, annotations / f"{kind}_{split}.json")
+
+
+SOURCE = _Scenes()

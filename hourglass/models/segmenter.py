@@ -1,0 +1,87 @@
+"""Segmenter: a plain ViT encoder with a linear or mask-transformer decoder on its tokens.
+
+Strudel et al., *Segmenter: Transformer for Semantic Segmentation*, ICCV 2021 (arXiv 2105.05633).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+
+
+class MaskTransformer(nn.Module):
+    """Decoder of section 3.2.2: class embeddings attend with the tokens, scores are their normalised inner products.
+
+    It knows no grid, so it runs on any set of tokens, clustered ones included.
+
+    Args:
+        classes: Number of classes K.
+        encoder_width: Channels of the tokens that come in.
+        width: Channels inside the decoder.
+        depth: Number of transformer blocks.
+        heads: Attention heads of each block.
+    """
+
+    def __init__(self, classes: int, encoder_width: int, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.project_in = nn.Linear(encoder_width, width)
+        self.class_tokens = nn.Parameter(torch.randn(1, classes, width) * 0.02)
+        self.blocks = nn.ModuleList(Block(width, heads, qkv_bias=True) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.project_tokens = nn.Parameter(torch.randn(width, width) * width**-0.5)
+        self.project_classes = nn.Parameter(torch.randn(width, width) * width**-0.5)
+        self.norm_scores = nn.LayerNorm(classes)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, N, C) tokens to (B, N, K) class scores."""
+        tokens = self.project_in(tokens)
+        tokens = torch.cat([tokens, self.class_tokens.expand(len(tokens), -1, -1)], dim=1)
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens, classes = self.norm(tokens).split([tokens.shape[1] - self.classes, self.classes], dim=1)
+        tokens = F.normalize(tokens @ self.project_tokens, dim=-1)
+        classes = F.normalize(classes @ self.project_classes, dim=-1)
+        scores: Tensor = self.norm_scores(tokens @ classes.transpose(1, 2))
+        return scores
+
+
+class Segmenter(nn.Module):
+    """Semantic segmentation with a plain ViT.
+
+    Args:
+        encoder: A timm ViT with ``dynamic_img_size=True``.
+        decoder: From (B, N, C) tokens to (B, N, K) class scores.
+        working_size: Height and width the images are resized to before the encoder; None keeps them as they are.
+    """
+
+    def __init__(
+        self, encoder: VisionTransformer, decoder: nn.Module, working_size: tuple[int, int] | None = None
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+        self.working_size = working_size
+        self.patch: tuple[int, int] = encoder.patch_embed.patch_size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """RGB images (B, 3, H, W) in [0, 1] to logits (B, K, H, W)."""
+        size = images.shape[-2:]
+        if self.working_size is not None and size != self.working_size:
+            images = F.interpolate(images, self.working_size, mode="bilinear", antialias=True, align_corners=False)
+        height, width = images.shape[-2:]
+        images = F.pad(images, (0, -width % self.patch[1], 0, -height % self.patch[0]))
+        rows, columns = images.shape[-2] // self.patch[0], images.shape[-1] // self.patch[1]
+
+        tokens = self.encoder.forward_features(images * 2 - 1)
+        scores = self.decoder(tokens[:, self.encoder.num_prefix_tokens :])
+        logits = scores.transpose(1, 2).unflatten(2, (rows, columns))
+        logits = F.interpolate(
+            logits, (rows * self.patch[0], columns * self.patch[1]), mode="bilinear", align_corners=False
+        )
+        logits = logits[..., :height, :width]
+        return (
+            logits if logits.shape[-2:] == size else F.interpolate(logits, size, mode="bilinear", align_corners=False)
+        )
