@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class UserError(ValueError):
     """Something the user can put right.
@@ -9,3 +12,9 @@ class UserError(ValueError):
     The message is one line that says what is wrong, where (argument, or file and field) and what to do.
     The command line prints it without a traceback and exits with code 2.
     """
+
+
+def hint(name: str, known: Sequence[str]) -> str:
+    """What to write in place of a name that nothing has: the nearest of those ``known``, else all of them."""
+    near = get_close_matches(name, known, n=1)
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"

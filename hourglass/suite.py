@@ -1,0 +1,255 @@
+"""What is measured: a suite is a YAML file, expanded into cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
+
+from hourglass.documents import Document, invalid, read, unknown
+from hourglass.errors import UserError, hint
+
+FOLDER = Path("workflows/suites")
+BASELINE = "baseline"
+FULL = "full"
+"""The one plan of the baseline: all tokens through every block."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class Case(Document):
+    """The unit that is measured, cached and resumed: everything that decides what a measurement means.
+
+    Attributes:
+        images: How many images of the evaluation split are used, from the first on; None for all.
+        batch: Images per forward pass when accuracy and throughput are measured.
+    """
+
+    suite: Name
+    suite_version: PositiveInt
+    task: Name
+    model: Name
+    dataset: Name
+    method: Name
+    plan: Name
+    settings: dict[str, Any]
+    images: PositiveInt | None
+    batch: PositiveInt
+    precision: Precision
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """The same in paths, tables, tracking and messages."""
+        return f"{self.experiment}.{self.method}.{self.plan}"
+
+    @property
+    def experiment(self) -> str:
+        """What it shares with its baseline."""
+        return f"{self.task}.{self.model}.{self.dataset}"
+
+    @property
+    def baseline_id(self) -> str:
+        """Id of the case that this one is compared with."""
+        return f"{self.experiment}.{BASELINE}.{FULL}"
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the untouched model."""
+        return self.method == BASELINE
+
+
+class Criterion(Document):
+    """What is asked of the accuracy of one experiment.
+
+    Attributes:
+        metric: Name of the task's metric that is judged.
+        floor: What the baseline must reach, in the metric's own unit; for a metric of which less is better, what it
+            must not exceed.
+        tolerance: How far, in the metric's own unit, a value may be from the accepted one.
+    """
+
+    metric: str
+    floor: float
+    tolerance: float = Field(ge=0)
+
+
+class Steadiness(Document):
+    """When a speed-up counts as changed, and when the machine was too noisy to say.
+
+    Attributes:
+        change: Relative change of a speed-up that matters.
+        control: How far from 1 the baseline's speed-up over itself may be.
+    """
+
+    change: float = Field(default=0.15, gt=0, lt=1)
+    control: float = Field(default=0.05, gt=0, lt=1)
+
+
+class Experiment(Document):
+    """One model on one data set for one task: the plans that are compared with its baseline, by method and name."""
+
+    task: Name
+    model: Name
+    dataset: Name
+    images: PositiveInt | None = None
+    batch: PositiveInt = 1
+    accuracy: Criterion
+    methods: dict[Name, dict[Name, dict[str, Any]]]
+
+    @property
+    def id(self) -> str:
+        """What its cases' ids begin with."""
+        return f"{self.task}.{self.model}.{self.dataset}"
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Experiment:
+        from hourglass import datasets, methods, models, tasks
+
+        known = {"task": tasks.names(), "model": models.names(), "dataset": datasets.names()}
+        for field, names in known.items():
+            if getattr(self, field) not in names:
+                raise unknown(field, getattr(self, field), names, at=(field,))
+        for field, able in (("model", models.card(self.model).tasks), ("dataset", datasets.tasks(self.dataset))):
+            if self.task not in able:
+                name = getattr(self, field)
+                raise invalid(f"{field} '{name}' cannot do '{self.task}'; it can do {', '.join(able)}", at=(field,))
+        others = [name for name in methods.names() if name != BASELINE]
+        for method in self.methods:
+            if method not in others:
+                raise unknown("method", method, others, at=("methods", method))
+        return self
+
+    @model_validator(mode="after")
+    def _plans_are_valid(self) -> Experiment:
+        for method, plans in self.methods.items():
+            for plan, settings in plans.items():
+                _check_settings(method, settings, at=("methods", method, plan))
+        return self
+
+
+class Suite(Document):
+    """A suite file.
+
+    Attributes:
+        name: Also the name of the file, without its ending.
+        version: Raised whenever its cases come to mean something else; all of them are measured again then.
+        title: One line on what it shows.
+    """
+
+    name: Name
+    version: PositiveInt
+    title: str
+    precision: Precision = "float32"
+    seed: int = 0
+    speed: Steadiness = Steadiness()
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+
+    @staticmethod
+    def load(suite: str | Path) -> Suite:
+        """Read a suite by its name (``embedded``) or by the path of its file.
+
+        Raises:
+            UserError: There is no such file, or it is not valid.
+        """
+        path = Path(suite)
+        if path.suffix != ".yaml":
+            path = FOLDER / f"{suite}.yaml"
+            if not path.is_file():
+                raise UserError(
+                    f"suite: unknown name '{suite}'; known: {', '.join(names())}, or give the path of a file"
+                )
+        loaded = read(path, Suite)
+        if loaded.name != path.stem:
+            raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")
+        return loaded
+
+    @model_validator(mode="after")
+    def _experiments_differ(self) -> Suite:
+        for index, experiment in enumerate(self.experiments):
+            if experiment.id in {other.id for other in self.experiments[:index]}:
+                raise invalid(f"{experiment.id} is listed twice; put its plans together", at=("experiments", index))
+        return self
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """All cases, each experiment's baseline first."""
+        return tuple(case for experiment in self.experiments for case in self._expand(experiment))
+
+    def case(self, case_id: str) -> Case:
+        """The case with this id.
+
+        Raises:
+            UserError: The suite has none.
+        """
+        for case in self.cases:
+            if case.id == case_id:
+                return case
+        known = [case.id for case in self.cases]
+        raise UserError(f"case: the suite '{self.name}' has no '{case_id}'; {hint(case_id, known)}")
+
+    def experiment(self, case: Case) -> Experiment:
+        """The experiment that a case belongs to."""
+        return next(experiment for experiment in self.experiments if experiment.id == case.experiment)
+
+    def check_metrics(self) -> None:
+        """Check that every judged metric is one of its task's; not done by `load`, as tasks take seconds to import.
+
+        Raises:
+            UserError: One is not.
+        """
+        from hourglass import tasks
+
+        for experiment in self.experiments:
+            known = [metric.name for metric in tasks.get(experiment.task).metrics]
+            metric = experiment.accuracy.metric
+            if metric not in known:
+                where = f"suite '{self.name}': {experiment.id}: accuracy.metric"
+                raise UserError(f"{where}: unknown metric '{metric}'; {hint(metric, known)}")
+
+    def _expand(self, experiment: Experiment) -> Iterator[Case]:
+        plans: dict[str, dict[str, dict[str, Any]]] = {BASELINE: {FULL: {}}, **experiment.methods}
+        for method, settings_by_plan in plans.items():
+            for plan, settings in settings_by_plan.items():
+                yield Case(
+                    suite=self.name,
+                    suite_version=self.version,
+                    task=experiment.task,
+                    model=experiment.model,
+                    dataset=experiment.dataset,
+                    method=method,
+                    plan=plan,
+                    settings=settings,
+                    images=experiment.images,
+                    batch=experiment.batch,
+                    precision=self.precision,
+                    seed=self.seed,
+                )
+
+
+def names() -> list[str]:
+    """Names of the suites that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def _check_settings(method: str, settings: dict[str, Any], at: tuple[str, ...]) -> None:
+    from hourglass.acceleration.plan import Plan
+
+    if method != "hourglass":
+        return
+    known = [field.name for field in fields(Plan)]
+    for name in settings:
+        if name not in known:
+            raise unknown("setting", name, known, at=(*at, name))
+    for name in ("start", "clusters"):
+        if name not in settings:
+            raise invalid(f"setting '{name}' is missing; add it", at=at)
+    try:
+        Plan(**settings)
+    except ValueError as error:
+        raise invalid(str(error), at=at) from None
