@@ -96,6 +96,8 @@ class Sample:
     target: Any
     """By task. Semantic segmentation: (H, W) int64 labels, 255 where ignored. Depth estimation: (H, W) float32 metres,
     0 where unknown. Object detection and instance segmentation: `Instances`. Panoptic segmentation: `Panoptic`."""
+    name: str = ""
+    """Name of the image's file without its ending; predictions are filed under it."""
 
 
 class Dataset(Protocol):

@@ -63,7 +63,7 @@ class RasterDataset:
 
     def __getitem__(self, index: int) -> Sample:
         image, target = self.pairs[index]
-        return Sample(index, read_image(image), self.read_target(target))
+        return Sample(index, read_image(image), self.read_target(target), image.stem)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ class InstancesDataset(_CocoDataset):
             labels = torch.tensor([self._labels[a["category_id"]] for a in annotations], dtype=torch.int64)
         except KeyError as error:
             raise UserError(f"{self.annotations}: image {info.id} has the unknown category_id {error}") from error
-        return Sample(info.id, read_image(self.images / info.file_name), Instances(info.size, labels, annotations))
+        image = read_image(self.images / info.file_name)
+        return Sample(info.id, image, Instances(info.size, labels, annotations), Path(info.file_name).stem)
 
 
 @dataclass(frozen=True)
@@ -135,4 +136,4 @@ class PanopticDataset(_CocoDataset):
         if len(annotations) != 1:
             raise UserError(f"{self.annotations}: image {info.id} has {len(annotations)} annotations; one is expected")
         target = panoptic.read(annotations[0], self._pngs, self.categories)
-        return Sample(info.id, read_image(self.images / info.file_name), target)
+        return Sample(info.id, read_image(self.images / info.file_name), target, Path(info.file_name).stem)

@@ -1,0 +1,105 @@
+"""From mask queries (a class and a mask each) to instances and panoptic maps.
+
+The inference of Mask2Former (Cheng et al., CVPR 2022, section 4 and released code), for one image at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from hourglass.datasets.base import Category, Panoptic, Segment
+from hourglass.tasks.base import Detections
+
+
+def instances(
+    class_logits: Tensor, mask_logits: Tensor, size: tuple[int, int], categories: Sequence[Category], limit: int
+) -> Detections:
+    """The likeliest pairs of query and class, each with the query's mask.
+
+    The score is the class probability times the mean mask probability inside the mask.
+
+    Args:
+        class_logits: (Q, K + 1), the last column for "no object".
+        mask_logits: (Q, h, w).
+        size: Height and width of the image.
+        categories: K of them.
+        limit: Pairs to keep, before those of stuff classes are dropped.
+    """
+    probabilities = class_logits.float().softmax(-1)[:, :-1]
+    classes = probabilities.shape[1]
+    scores, pairs = probabilities.flatten().topk(min(limit, probabilities.numel()))
+    queries, labels = pairs // classes, pairs % classes
+    things = torch.tensor([category.isthing for category in categories], device=labels.device)[labels]
+    queries, labels, scores = queries[things], labels[things], scores[things]
+
+    logits = _resized(mask_logits, size)[queries]
+    masks = logits > 0
+    inside = (logits.sigmoid() * masks).sum((1, 2)) / (masks.sum((1, 2)) + 1e-6)
+    return Detections(_boxes(masks), scores * inside, labels, masks)
+
+
+def panoptic(
+    class_logits: Tensor,
+    mask_logits: Tensor,
+    size: tuple[int, int],
+    categories: Sequence[Category],
+    *,
+    score_threshold: float,
+    overlap_threshold: float,
+    mask_threshold: float,
+) -> Panoptic:
+    """Every pixel to the query that claims it most, unless that query is unsure or loses too much of its mask.
+
+    Args:
+        class_logits: (Q, K + 1), the last column for "no object".
+        mask_logits: (Q, h, w).
+        size: Height and width of the image.
+        categories: K of them; all segments of one stuff class become one.
+        score_threshold: Queries need a greater class probability.
+        overlap_threshold: Share of a query's own mask that it must win.
+        mask_threshold: Mask probability from which on a pixel belongs to a query's own mask.
+    """
+    scores, likeliest = class_logits.float().softmax(-1).max(-1)
+    kept = (likeliest != len(categories)) & (scores > score_threshold)
+    scores, labels = scores[kept], likeliest[kept].tolist()
+    ids = torch.zeros(size, dtype=torch.int64, device=mask_logits.device)
+    if not labels:
+        return Panoptic(ids, ())
+
+    masks = _resized(mask_logits, size)[kept].sigmoid()
+    winner = (scores[:, None, None] * masks).argmax(0)
+    segment_labels: dict[int, int] = {}
+    stuff: dict[int, int] = {}
+    for query, label in enumerate(labels):
+        won, own = winner == query, masks[query] >= mask_threshold
+        region = won & own
+        if not region.any() or int(won.sum()) / int(own.sum()) < overlap_threshold:
+            continue
+        known = None if categories[label].isthing else stuff.get(label)
+        segment = known or len(segment_labels) + 1
+        segment_labels[segment] = label
+        if not categories[label].isthing:
+            stuff[label] = segment
+        ids[region] = segment
+    areas = torch.bincount(ids.flatten(), minlength=len(segment_labels) + 1).tolist()
+    return Panoptic(ids, tuple(Segment(id, label, areas[id]) for id, label in segment_labels.items()))
+
+
+def _resized(mask_logits: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(mask_logits.float()[None], size, mode="bilinear", align_corners=False)[0]
+
+
+def _boxes(masks: Tensor) -> Tensor:
+    """(N, H, W) bool to (N, 4) float: left, top, right, bottom; zeros for an empty mask."""
+    edges = []
+    for lines in (masks.any(1), masks.any(2)):
+        some = lines.any(1)
+        first = lines.byte().argmax(1)
+        last = lines.shape[1] - lines.flip(1).byte().argmax(1)
+        edges.append((first * some, last * some))
+    (left, right), (top, bottom) = edges
+    return torch.stack([left, top, right, bottom], dim=1).float()
