@@ -33,9 +33,7 @@ def apply(model: Model, plan: Plan) -> Model:
         ValueError: If the model is not supported, is accelerated already, or the plan does not fit it.
     """
     if is_applied(model):
-        raise ValueError(
-            f"{_name(model)} is accelerated already: call hourglass.remove(model) first"
-        )
+        raise ValueError(f"{_name(model)} is accelerated already: call hourglass.remove(model) first")
     known = []
     for adapter in adapters():
         encoder = adapter.find(model)
@@ -43,9 +41,7 @@ def apply(model: Model, plan: Plan) -> Model:
             encoder.__dict__[_ATTACHMENT] = adapter.attach(encoder, model, plan)
             return model
         known.append(adapter.name)
-    raise ValueError(
-        f"{_name(model)} contains no encoder that can be accelerated; supported: {'; '.join(known)}"
-    )
+    raise ValueError(f"{_name(model)} contains no encoder that can be accelerated; supported: {'; '.join(known)}")
 
 
 def remove(model: Model) -> Model:
@@ -62,9 +58,7 @@ def remove(model: Model) -> Model:
     """
     encoder = _accelerated(model)
     if encoder is None:
-        raise ValueError(
-            f"{_name(model)} is not accelerated: there is nothing to remove"
-        )
+        raise ValueError(f"{_name(model)} is not accelerated: there is nothing to remove")
     attachment: Attachment = encoder.__dict__.pop(_ATTACHMENT)
     attachment.detach()
     return model
@@ -76,9 +70,7 @@ def is_applied(model: nn.Module) -> bool:
 
 
 def _accelerated(model: nn.Module) -> nn.Module | None:
-    return next(
-        (module for module in model.modules() if _ATTACHMENT in module.__dict__), None
-    )
+    return next((module for module in model.modules() if _ATTACHMENT in module.__dict__), None)
 
 
 def _name(model: nn.Module) -> str:

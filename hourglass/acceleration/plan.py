@@ -46,28 +46,18 @@ class Plan:
         _check_count("start", self.start, least=0)
         clusters = self.clusters
         if not isinstance(clusters, (tuple, list)) or len(clusters) != 2:
-            raise ValueError(
-                f"plan.clusters must be a pair (rows, columns), got {clusters!r}"
-            )
+            raise ValueError(f"plan.clusters must be a pair (rows, columns), got {clusters!r}")
         for size in clusters:
             _check_count("clusters", size, least=1)
         object.__setattr__(self, "clusters", tuple(clusters))  # YAML knows lists only
         _check_count("iterations", self.iterations, least=1)
         _check_count("window", self.window, least=1)
         if self.window % 2 == 0:
-            raise ValueError(
-                f"plan.window must be odd, so that it has a middle cell, got {self.window}"
-            )
-        if isinstance(self.temperature, bool) or not isinstance(
-            self.temperature, (int, float)
-        ):
-            raise ValueError(
-                f"plan.temperature must be a number, got {self.temperature!r}"
-            )
+            raise ValueError(f"plan.window must be odd, so that it has a middle cell, got {self.window}")
+        if isinstance(self.temperature, bool) or not isinstance(self.temperature, (int, float)):
+            raise ValueError(f"plan.temperature must be a number, got {self.temperature!r}")
         if not 0 < self.temperature < math.inf:
-            raise ValueError(
-                f"plan.temperature must be above 0 and finite, got {self.temperature!r}"
-            )
+            raise ValueError(f"plan.temperature must be above 0 and finite, got {self.temperature!r}")
         _check_count("neighbors", self.neighbors, least=1)
         _check_choice("reconstruct", self.reconstruct, get_args(Place))
         _check_choice("semantics", self.semantics, get_args(Semantics))
@@ -82,6 +72,4 @@ def _check_count(field: str, value: object, least: int) -> None:
 
 def _check_choice(field: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise ValueError(
-            f"plan.{field} must be one of {', '.join(map(repr, choices))}, got {value!r}"
-        )
+        raise ValueError(f"plan.{field} must be one of {', '.join(map(repr, choices))}, got {value!r}")

@@ -17,6 +17,8 @@ from hourglass.acceleration.plan import Plan
 
 # In the order they are asked; loaded when first needed, so importing the library needs torch and nothing else.
 REGISTRY: tuple[str, ...] = (
+    "hourglass.acceleration.adapters.timm_vit:ADAPTER",
+    "hourglass.acceleration.adapters.transformers_vit:ADAPTER",
     "hourglass.acceleration.windowed.swin:transformers_swin",
     "hourglass.acceleration.windowed.swin:transformers_maskformer_swin",
     "hourglass.acceleration.windowed.swin:timm_swin",

@@ -1,0 +1,1 @@
+"""The hourglass in plain vision transformers, whose blocks all see one grid of tokens."""
