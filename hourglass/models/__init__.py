@@ -131,15 +131,22 @@ def build(name: str, *, weights: bool = True) -> nn.Module:
     module, function = known.builder.split(":")
     model: nn.Module = getattr(importlib.import_module(module), function)()
     if weights:
-        from safetensors.torch import load_file
-
-        path = _existing(known)
-        try:
-            model.load_state_dict(load_file(path))
-        except RuntimeError as error:
-            first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-            raise UserError(f"{path}: does not fit the model '{name}': {first}") from error
+        _load(model, known)
     return model.eval()
+
+
+def _load(model: nn.Module, known: ModelCard) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = _existing(known)
+    try:
+        model.load_state_dict(load_file(path))
+    except SafetensorError as error:
+        raise UserError(f"{path}: not a readable safetensors file ({error}); restore it from the repository") from error
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise UserError(f"{path}: does not fit the model '{known.name}': {first}") from error
 
 
 def _existing(known: ModelCard) -> Path:

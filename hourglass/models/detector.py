@@ -70,7 +70,7 @@ class Detector(nn.Module):
         )
 
     def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
-        """``boxes`` (N, 4) xyxy pixels, ``scores`` (N,), ``labels`` (N,) of each of (B, 3, H, W) RGB images in [0, 1]."""
+        """``boxes`` (N, 4) xyxy px, ``scores`` (N,), ``labels`` (N,) of each of (B, 3, H, W) RGB images in [0, 1]."""
         detections: list[dict[str, Tensor]] = self.fcos(list(images))
         return detections
 

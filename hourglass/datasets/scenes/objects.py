@@ -1,6 +1,6 @@
 """How each thing class looks: silhouette, colours and relief on its own little canvas.
 
-Every painter takes canvas coordinates, s from -1 (left) to 1 (right) and t from 0 (foot) to 1 (top), and returns a ``Look``.
+Every painter takes canvas coordinates, s from -1 (left) to 1 (right) and t from 0 (foot) to 1 (top).
 """
 
 from __future__ import annotations

@@ -1,0 +1,94 @@
+"""Every model builds, speaks its task's language, and says plainly when its weights are no good."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hourglass import models
+from hourglass.errors import UserError
+from hourglass.models.reference import segmenter_camvid, segmenter_scenes
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module", params=models.names())
+def built(request):
+    torch.manual_seed(0)
+    return models.card(request.param), models.build(request.param, weights=False)
+
+
+@torch.inference_mode()
+def test_outputs_are_those_of_the_task(built):
+    card, model = built
+    height, width = card.image_size
+    output = model(torch.rand(2, 3, height, width))
+    for task in card.tasks:
+        match task:
+            case "semantic-segmentation":
+                assert output.shape == (2, 11, height, width)
+            case "depth-estimation":
+                assert output.shape == (2, height, width)
+                assert 0 < output.min() <= output.max() <= 60.001
+            case "object-detection":
+                assert len(output) == 2
+                assert set(output[0]) == {"boxes", "scores", "labels"}
+            case "panoptic-segmentation" | "instance-segmentation":
+                assert output.class_queries_logits.shape == (2, 32, 12)
+                assert output.masks_queries_logits.shape == (2, 32, height // 4, width // 4)
+
+
+@torch.inference_mode()
+def test_a_prediction_does_not_depend_on_the_batch(built):
+    card, model = built
+    if card.tasks == ("object-detection",):
+        pytest.skip("torchvision pads a batch to its largest image; all are equal here, and its outputs are lists")
+    images = torch.rand(2, 3, *card.image_size, generator=torch.Generator().manual_seed(1))
+    both, one = model(images), model(images[1:])
+    if card.tasks[0] == "panoptic-segmentation":
+        both, one = both.class_queries_logits, one.class_queries_logits
+    torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_segmenter_takes_any_size():
+    model = segmenter_scenes().eval()
+    assert model(torch.rand(1, 3, 100, 75)).shape == (1, 11, 100, 75)
+    assert segmenter_camvid().eval()(torch.rand(1, 3, 90, 120)).shape == (1, 11, 90, 120)
+
+
+def test_segmenters_decoder_knows_no_grid():
+    decoder = segmenter_scenes().eval().decoder
+    tokens = torch.randn(1, 50, 192)
+    order = torch.randperm(50)
+    torch.testing.assert_close(decoder(tokens)[:, order], decoder(tokens[:, order]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_shipped_weights_load_and_are_small(name):
+    card = models.card(name)
+    assert card.weights.stat().st_size <= 16 * MIB
+    state = models.build(name).state_dict()
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
+def test_all_weights_together_are_small():
+    assert sum(models.card(name).weights.stat().st_size for name in models.names()) <= 64 * MIB
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match="model: unknown name 'dpt-scene'; did you mean 'dpt-scenes'"):
+        models.card("dpt-scene")
+
+
+def test_missing_and_foreign_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    with pytest.raises(UserError, match="the weights of 'dpt-scenes' are missing"):
+        models.build("dpt-scenes")
+    save_file({"nonsense": torch.zeros(1)}, tmp_path / "dpt-scenes.safetensors")
+    with pytest.raises(UserError, match="does not fit the model 'dpt-scenes'"):
+        models.build("dpt-scenes")
+    (tmp_path / "dpt-scenes.safetensors").write_bytes(b"not safetensors at all")
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        models.build("dpt-scenes")

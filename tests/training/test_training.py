@@ -1,0 +1,116 @@
+"""Training resumes to the step, and each recipe takes a step on its own model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from hourglass import models, training
+from hourglass.errors import UserError
+from hourglass.training import scenes as training_scenes
+from hourglass.training.loop import Stage, fit
+from hourglass.training.recipes import RECIPES
+from hourglass.training.scenes import TrainingScenes, stack
+from hourglass.training.vit import depth_loss
+
+
+def noisy_regression(model, rng):
+    x = torch.from_numpy(rng.standard_normal((8, 4)).astype(np.float32))
+    return (model(x) - x.sum(1, keepdim=True)).square().mean() + 0 * torch.rand(())
+
+
+class Interrupted(Exception):
+    pass
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("hourglass.training.loop.CHECKPOINT_SECONDS", -1.0)
+    torch.manual_seed(0)
+    straight, broken = nn.Linear(4, 1), nn.Linear(4, 1)
+    broken.load_state_dict(straight.state_dict())
+    stage = Stage(noisy_regression, steps=60, learning_rate=0.1)
+    fit(straight, stage, tmp_path / "straight.pt", seed=3, title="straight")
+
+    steps = iter(range(37))
+
+    def stumbling(model, rng):
+        if next(steps, None) is None:
+            raise Interrupted
+        return noisy_regression(model, rng)
+
+    with pytest.raises(Interrupted):
+        fit(broken, Stage(stumbling, steps=60, learning_rate=0.1), tmp_path / "broken.pt", seed=3, title="broken")
+    fresh = nn.Linear(4, 1)
+    fit(fresh, stage, tmp_path / "broken.pt", seed=3, title="broken")
+    torch.testing.assert_close(fresh.weight, straight.weight, rtol=0, atol=0)
+    assert (fresh.weight - 1).abs().max() < 0.2
+
+
+def test_training_scenes_are_rendered_once_and_mirrored(tmp_path, monkeypatch):
+    scenes = TrainingScenes(tmp_path, 4)
+    monkeypatch.setattr(training_scenes, "_render", pytest.fail)
+    again = TrainingScenes(tmp_path, 4)
+    drawn = again.draw(np.random.default_rng(0), 4, (slice(0, 64), slice(64, 192)))
+    assert stack(drawn, "image").shape == (4, 3, 64, 128)
+    whole = {int(scenes.layers["semantic"][i].astype(np.int64).sum()) for i in range(4)}
+    assert {int(stack([s], "semantic").sum()) for s in scenes.draw(np.random.default_rng(1), 4)} == whole
+
+
+def test_depth_loss_counts_only_where_there_is_depth():
+    depth = torch.tensor([[[0.0, 2.0], [4.0, 0.0]]])
+    logs = torch.tensor([[[99.0, 2.0], [4.0, -99.0]]]).clamp(min=1e-3).log()
+    assert depth_loss(logs, depth).item() == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vit-scenes", "segmenter-scenes", "dpt-scenes", "fcos-scenes", "mask2former-scenes"])
+def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("hourglass.training.recipes.SCENES", 20)
+    torch.manual_seed(0)
+    recipe = RECIPES[name]
+    model = recipe.build().train()
+    stage = recipe.stages(tmp_path)[0]
+    stage.objective.batch = 2
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
+    losses = []
+    for _ in range(4):
+        torch.manual_seed(0)
+        optimizer.zero_grad()
+        loss = stage.objective(model, np.random.default_rng(0))
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+
+
+def test_dpt_starts_from_the_segmenters_encoder():
+    """The same tokens in both frameworks: names, order of q, k, v and position embeddings are right."""
+    torch.manual_seed(0)
+    segmenter, dpt = (models.build(name, weights=False) for name in ("segmenter-scenes", "dpt-scenes"))
+    RECIPES["dpt-scenes"].adopt(dpt, segmenter.state_dict())
+    images = torch.rand(1, 3, 256, 256)
+    with torch.inference_mode():
+        ours = segmenter.encoder.norm(
+            segmenter.encoder.forward_intermediates(
+                images, norm=False, indices=[11], output_fmt="NLC", intermediates_only=True
+            )[0]
+        )
+        theirs = segmenter.encoder.norm(dpt.dpt.dpt(images, output_hidden_states=True).hidden_states[-1][:, 1:])
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+def test_detectors_and_mask2former_share_a_swin():
+    detector, masks = (models.build(name, weights=False) for name in ("fcos-scenes", "mask2former-scenes"))
+    RECIPES["mask2former-scenes"].adopt(masks, detector.state_dict())
+    ours = dict(detector.fcos.backbone.swin.named_parameters())
+    theirs = dict(masks.mask2former.model.pixel_level_module.encoder.named_parameters())
+    shared = [name for name in ours if name in theirs]
+    assert len(shared) > 0.95 * len(ours)
+    assert all(torch.equal(ours[name], theirs[name]) for name in shared)
+
+
+def test_unknown_recipe(tmp_path):
+    with pytest.raises(UserError, match="recipe: unknown name 'nope'; known recipes: vit-scenes"):
+        training.run("nope", tmp_path, tmp_path)
