@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Generic, TypeVar, cast
 
-from hourglass.errors import UserError
+from hourglass.errors import UserError, hint
 
 T = TypeVar("T")
 
@@ -35,8 +34,6 @@ class Registry(Generic[T]):
             UserError: Nothing has that name.
         """
         if name not in self._entries:
-            near = get_close_matches(name, self._entries, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(self._entries)}"
-            raise UserError(f"{self._kind}: unknown name '{name}'; {hint}")
+            raise UserError(f"{self._kind}: unknown name '{name}'; {hint(name, self.names())}")
         module, attribute = self._entries[name].split(":")
         return cast(T, getattr(importlib.import_module(module), attribute))

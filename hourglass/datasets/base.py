@@ -103,9 +103,20 @@ class Sample:
 class Dataset(Protocol):
     """One split of a data set, seen by one task."""
 
-    name: str
-    split: str
-    categories: tuple[Category, ...]
+    @property
+    def name(self) -> str:
+        """Of the data set."""
+        ...
+
+    @property
+    def split(self) -> str:
+        """Of the data set."""
+        ...
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """By label."""
+        ...
 
     @property
     def fingerprint(self) -> str:
@@ -126,12 +137,12 @@ class Source(Protocol):
     splits: tuple[str, ...]
     evaluation_split: str
 
-    def fill(self, folder: Path) -> None:
-        """Make or download every file below ``folder``, which may hold part of an interrupted attempt."""
+    def fill(self, folder: Path, split: str) -> None:
+        """Make or download every file of a split below ``folder``, which may hold part of an interrupted attempt."""
         ...
 
-    def verify(self, folder: Path) -> str:
-        """Check what lies in ``folder``; its fingerprint.
+    def verify(self, folder: Path, split: str) -> str:
+        """Check a split that lies in ``folder``; its fingerprint.
 
         Raises:
             UserError: A file is missing or is not what it should be.

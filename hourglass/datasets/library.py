@@ -1,7 +1,7 @@
 """The data sets by name, and how each gets to the disk: whole or not at all.
 
-A prepared data set is a folder ``root/name`` with a ``ready.json`` in it, written last. Its ``location`` says where the
-files are: beside it, or in the folder the user named with ``HOURGLASS_DATA``.
+A prepared data set is a folder ``root/name`` with a ``ready.json``, which is written last and lists the splits that are
+complete. Its ``location`` says where the files are: beside it, or in the folder the user named with ``HOURGLASS_DATA``.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from hourglass.datasets.base import Dataset, Source
-from hourglass.datasets.coco.files import write_json
 from hourglass.errors import UserError
+from hourglass.files import write_json
 from hourglass.registry import Registry
 
 OWN_COPIES = "HOURGLASS_DATA"
@@ -44,40 +44,38 @@ def tasks(name: str) -> tuple[str, ...]:
     return _SOURCES.get(name).tasks
 
 
-def prepare(name: str, *, root: Path) -> Path:
-    """Make or download a data set, unless that has been done; the folder ``root/name``.
+def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
+    """Make or download a split of a data set, unless that has been done; the folder ``root/name``.
 
-    The user's own copy ``$HOURGLASS_DATA/name`` is verified and used in place, when there is one. An interrupted
-    preparation leaves ``root/name.partial`` behind, from which the next one goes on.
+    The user's own copy ``$HOURGLASS_DATA/name`` is verified and used in place, when there is one. What an interrupted
+    preparation has brought is kept, and the next one goes on from there.
+
+    Args:
+        name: One of `names`.
+        root: Folder of all data sets.
+        split: The evaluation split unless another is named.
 
     Raises:
-        UserError: No data set has that name, or its files cannot be had or are not what they should be.
+        UserError: There is no such data set or split, or its files cannot be had or are not what they should be.
     """
     source = _SOURCES.get(name)
+    split = _checked_split(name, source, split)
     folder = root / name
-    if _is_ready(folder, source.version):
+    ready = _read_ready(folder)
+    if ready.get("version") == source.version and split in ready["splits"] and (folder / ready["location"]).is_dir():
         return folder
-    shutil.rmtree(folder, ignore_errors=True)
+
     own = _own_copy(name)
-    partial = root / f"{name}.partial"
-    partial.mkdir(parents=True, exist_ok=True)
+    location = "." if own is None else str(own)
+    if (ready.get("version"), ready.get("location")) != (source.version, location):
+        if ready:
+            shutil.rmtree(folder)
+        ready = {"name": name, "version": source.version, "location": location, "splits": {}}
+    folder.mkdir(parents=True, exist_ok=True)
     if own is None:
-        source.fill(partial)
-    else:
-        shutil.rmtree(partial)
-        partial.mkdir()
-    location = partial if own is None else own
-    write_json(
-        partial / "ready.json",
-        {
-            "name": name,
-            "version": source.version,
-            "fingerprint": source.verify(location),
-            "files": sum(path.is_file() for path in location.rglob("*")),
-            "location": "." if own is None else str(own),
-        },
-    )
-    os.replace(partial, folder)
+        source.fill(folder, split)
+    ready["splits"][split] = {"fingerprint": source.verify(folder / location, split)}
+    write_json(folder / "ready.json", ready)
     return folder
 
 
@@ -85,26 +83,27 @@ def load(name: str, task: str, *, root: Path, split: str | None = None) -> Datas
     """One split of a prepared data set, the evaluation split unless another is named.
 
     Raises:
-        UserError: The data set is unknown, not prepared, or has no such task or split.
+        UserError: There is no such data set, task or split, or it is not prepared.
     """
     source = _SOURCES.get(name)
-    split = split or source.evaluation_split
+    split = _checked_split(name, source, split)
     if task not in source.tasks:
-        raise UserError(
-            f"task: the data set '{name}' has no targets for '{task}'; it has them for {', '.join(source.tasks)}"
-        )
-    if split not in source.splits:
-        raise UserError(f"split: the data set '{name}' has no '{split}'; it has {', '.join(source.splits)}")
+        known = ", ".join(source.tasks)
+        raise UserError(f"task: the data set '{name}' has no targets for '{task}'; it has them for {known}")
     folder = root / name
     ready = _read_ready(folder)
-    if ready.get("version") != source.version:
-        raise UserError(f"{folder}: the data set is not prepared; run `hourglass prepare {name}`")
+    if ready.get("version") != source.version or split not in ready["splits"]:
+        raise UserError(f"{folder}: the split '{split}' is not prepared; run `hourglass prepare {name}`")
     location = folder / ready["location"]
     if not location.is_dir():
-        raise UserError(
-            f"{location}: this copy of '{name}' is gone; bring it back or delete {folder} and prepare it again"
-        )
+        raise UserError(f"{location}: this copy of '{name}' is gone; bring it back, or prepare the data set again")
     return source.load(location, task, split)
+
+
+def _checked_split(name: str, source: Source, split: str | None) -> str:
+    if split is not None and split not in source.splits:
+        raise UserError(f"split: the data set '{name}' has no '{split}'; it has {', '.join(source.splits)}")
+    return split or source.evaluation_split
 
 
 def _own_copy(name: str) -> Path | None:
@@ -116,13 +115,9 @@ def _own_copy(name: str) -> Path | None:
 
 
 def _read_ready(folder: Path) -> dict[str, Any]:
+    """What ``ready.json`` says; nothing if there is none, or not a whole one."""
     try:
         content = json.loads((folder / "ready.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) and "location" in content else {}
-
-
-def _is_ready(folder: Path, version: str) -> bool:
-    ready = _read_ready(folder)
-    return ready.get("version") == version and (folder / ready["location"]).is_dir()
+    return content if isinstance(content, dict) and {"version", "location", "splits"} <= set(content) else {}

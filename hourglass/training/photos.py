@@ -34,7 +34,7 @@ class Photos:
     @cached_property
     def samples(self) -> list[datasets.Sample]:
         """All of them, in order."""
-        datasets.prepare(self.name, root=self.root)
+        datasets.prepare(self.name, root=self.root, split="train")
         split = datasets.load(self.name, self.task, root=self.root, split="train")
         return [split[index] for index in range(len(split))]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from hourglass.datasets.base import Category
 from hourglass.errors import UserError
+from hourglass.files import write_text
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,7 @@ def write(
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON on one line, atomically; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")
 
 
 def label_of(categories: Sequence[Category]) -> dict[int, int]:

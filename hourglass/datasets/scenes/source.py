@@ -31,10 +31,10 @@ class _Scenes:
     splits = (SPLIT,)
     evaluation_split = SPLIT
 
-    def fill(self, folder: Path) -> None:
-        write_split(folder, SPLIT, EVALUATION_SCENES)
+    def fill(self, folder: Path, split: str) -> None:
+        write_split(folder, split, EVALUATION_SCENES)
 
-    def verify(self, folder: Path) -> str:
+    def verify(self, folder: Path, split: str) -> str:
         found = [path for part in ("images", "annotations") for path in (folder / part).rglob("*") if path.is_file()]
         pictures = sum(path.suffix == ".png" for path in found)
         if pictures != FILES_PER_SCENE * EVALUATION_SCENES:

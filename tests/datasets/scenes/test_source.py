@@ -61,4 +61,4 @@ def test_panoptic_covers_every_pixel(folder, scenes):
 
 def test_an_incomplete_folder_is_refused(folder):
     with pytest.raises(UserError, match=rf"{4 * COUNT} PNG files where 400 were expected"):
-        SOURCE.verify(folder)
+        SOURCE.verify(folder, "val")
