@@ -1,41 +1,74 @@
-# One suite per run: `make SUITE=photos`.
+# Everything one does with the project. SUITE says on which suite: make tables SUITE=photos
 SUITE ?= embedded
 CORES ?= all
-
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-READY := $(VENV)/.ready
 
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+VENV := .venv
+READY := $(VENV)/.ready
+SNAKEMAKE = snakemake --workflow-profile workflows/profiles/local --cores $(CORES) --config suite=$(SUITE)
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := suite
 
-.PHONY: suite
-suite: $(READY)  ## Run the suite: results, tables, report and verdict
-	snakemake --cores $(CORES) --config suite=$(SUITE)
+suite: $(READY)  ## Run the suite: results, tables, report and verdict (what is done already is not repeated)
+	$(SNAKEMAKE)
 
-.PHONY: test
+plan: $(READY)  ## Say what `make suite` would run
+	$(SNAKEMAKE) --dry-run
+
+tables: $(READY)  ## Make the tables anew from the results there are
+	hourglass collect $(SUITE)
+	hourglass verdict $(SUITE)
+	hourglass tables $(SUITE)
+
+report: tables  ## Make the HTML report anew from the results there are
+	hourglass report $(SUITE)
+
+check: $(READY)  ## Compare the results with the accepted ones; fails on a regression
+	hourglass check $(SUITE)
+
+accept: $(READY)  ## Make the results the accepted ones: make accept REASON="why they are right"
+	hourglass accept $(SUITE) --reason "$$REASON"
+
+track: $(READY)  ## Hand the results to Weights & Biases once more
+	hourglass track $(SUITE)
+
 test: $(READY)  ## Run the tests
 	python -m pytest
 
-.PHONY: lint
-lint: $(READY)  ## Check formatting, style, workflow and types
+bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
+	python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-autosave --benchmark-compare
+
+lint: $(READY)  ## Check format, style, workflow and types
 	ruff format --check .
 	ruff check .
 	snakefmt --check Snakefile workflows
 	mypy
 
-.PHONY: clean
-clean:  ## Remove results, logs and caches; data and the environment stay
-	rm -rf results .snakemake .pytest_cache .mypy_cache .ruff_cache
+format: $(READY)  ## Put format and imports in order
+	ruff format .
+	ruff check --fix-only --quiet .
+	snakefmt Snakefile workflows
 
-.PHONY: help
+train-%: $(READY)  ## Train a reference model: make train-segmenter-scenes
+	hourglass train $*
+
+lock: $(READY)  ## Resolve envs/default.lock anew from pyproject.toml
+	python -m pip install --quiet uv
+	uv pip compile --universal --python-version 3.11 --extra suite --extra dev \
+		--no-annotate --no-header --output-file envs/default.lock pyproject.toml
+
+clean:  ## Remove results, logs and caches; data and the environment stay
+	rm -rf results .snakemake .benchmarks .pytest_cache .mypy_cache .ruff_cache
+
 help:  ## List the targets
-	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z%-]+:.*  ## ' Makefile | sed -E 's/^([a-z%-]+):.*  ## /\1\t/' | expand -t 12
 
 $(READY): envs/default.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	python -m pip install --quiet --disable-pip-version-check --requirement envs/default.lock
-	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --requirement envs/default.lock
+	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
+
+.PHONY: suite plan tables report check accept track test bench lint format lock clean help

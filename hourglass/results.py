@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,10 +20,17 @@ from hourglass.errors import UserError
 from hourglass.files import write_json
 from hourglass.suite import Case, Suite
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 Measurement = Literal["accuracy", "cost", "speed"]
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
+
+CONDITIONS: dict[Measurement, tuple[str, ...]] = {
+    "accuracy": ("weights", "data", "precision", "device", "attention"),
+    "cost": (),
+    "speed": ("weights", "precision", "device", "attention", "machine", "threads"),
+}
+"""Provenance that makes measurements comparable, beside the case itself. A count of operations needs none."""
 
 
 class Record(Document):
@@ -41,6 +48,24 @@ class Record(Document):
     values: dict[str, float | int | None]
     samples: dict[str, Any]
     provenance: dict[str, Any]
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        """What must be equal for another measurement to be comparable with this one."""
+        case = {"settings": self.case.settings, "images": self.case.images, "batch": self.case.batch}
+        return case | {name: self.provenance[name] for name in CONDITIONS[self.measurement]}
+
+
+class Measured(Document):
+    """What a verdict needs of a measurement.
+
+    Attributes:
+        conditions: What must be equal for two measurements to be comparable.
+        values: By quantity, as in `Record`.
+    """
+
+    conditions: dict[str, Any]
+    values: dict[str, float | int | None]
 
 
 def path_of(results: Path, case: Case, measurement: Measurement) -> Path:
@@ -124,6 +149,25 @@ def collect(results: Path, suite: Suite) -> list[Record]:
     return [record for record in found if record is not None]
 
 
+def measured(records: Iterable[Record]) -> dict[str, dict[Measurement, Measured]]:
+    """What verdicts need, by case id and kind of measurement."""
+    found: dict[str, dict[Measurement, Measured]] = {}
+    for record in records:
+        found.setdefault(record.case.id, {})[record.measurement] = Measured(
+            conditions=record.conditions, values=record.values
+        )
+    return found
+
+
+def common_provenance(records: Iterable[Record]) -> dict[str, str]:
+    """Provenance by name; where measurements differ in it, all that occurs."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        for name, value in record.provenance.items():
+            found.setdefault(name, {})[str(value)] = None
+    return {name: ", ".join(values) for name, values in found.items()}
+
+
 def rows(records: Iterable[Record]) -> list[Row]:
     """The tidy table of these measurements."""
     return [
@@ -151,3 +195,15 @@ def to_csv(table: Iterable[Row]) -> str:
     writer.writerow(field.name for field in fields(Row))
     writer.writerows(astuple(row) for row in table)
     return text.getvalue()
+
+
+def from_csv(text: str) -> list[Row]:
+    """The tidy table that `to_csv` wrote."""
+    lines: Iterable[dict[str, Any]] = csv.DictReader(io.StringIO(text))
+    return [Row(**{**line, "value": _number(line["value"])}) for line in lines]
+
+
+def _number(text: str) -> float | int | None:
+    if not text:
+        return None
+    return int(text) if text.lstrip("-").isdigit() else float(text)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from hourglass.documents import Document, invalid, read, unknown
 from hourglass.errors import UserError, hint
+
+if TYPE_CHECKING:
+    from hourglass.tasks import Metric
 
 FOLDER = Path("workflows/suites")
 BASELINE = "baseline"
@@ -26,6 +28,7 @@ class Case(Document):
     """The unit that is measured, cached and resumed: everything that decides what a measurement means.
 
     Attributes:
+        settings: Of the method, in full.
         images: How many images of the evaluation split are used, from the first on; None for all.
         batch: Images per forward pass when accuracy and throughput are measured.
     """
@@ -127,9 +130,15 @@ class Experiment(Document):
 
     @model_validator(mode="after")
     def _plans_are_valid(self) -> Experiment:
+        from hourglass import methods
+
         for method, plans in self.methods.items():
             for plan, settings in plans.items():
-                _check_settings(method, settings, at=("methods", method, plan))
+                try:
+                    methods.resolve(method, settings)
+                except ValueError as error:
+                    named = [name for name in settings if name in str(error)]
+                    raise invalid(str(error), at=("methods", method, plan, *named[:1])) from None
         return self
 
 
@@ -197,22 +206,27 @@ class Suite(Document):
         """The experiment that a case belongs to."""
         return next(experiment for experiment in self.experiments if experiment.id == case.experiment)
 
-    def check_metrics(self) -> None:
-        """Check that every judged metric is one of its task's; not done by `load`, as tasks take seconds to import.
+    def metrics(self) -> dict[str, Metric]:
+        """The metric each experiment is judged by, by its id. Not looked up by `load`, as tasks take seconds to import.
 
         Raises:
-            UserError: One is not.
+            UserError: The metric is none of the task's.
         """
         from hourglass import tasks
 
+        found = {}
         for experiment in self.experiments:
-            known = [metric.name for metric in tasks.get(experiment.task).metrics]
-            metric = experiment.accuracy.metric
-            if metric not in known:
+            known = {metric.name: metric for metric in tasks.get(experiment.task).metrics}
+            name = experiment.accuracy.metric
+            if name not in known:
                 where = f"suite '{self.name}': {experiment.id}: accuracy.metric"
-                raise UserError(f"{where}: unknown metric '{metric}'; {hint(metric, known)}")
+                raise UserError(f"{where}: unknown metric '{name}'; {hint(name, list(known))}")
+            found[experiment.id] = known[name]
+        return found
 
     def _expand(self, experiment: Experiment) -> Iterator[Case]:
+        from hourglass import methods
+
         plans: dict[str, dict[str, dict[str, Any]]] = {BASELINE: {FULL: {}}, **experiment.methods}
         for method, settings_by_plan in plans.items():
             for plan, settings in settings_by_plan.items():
@@ -224,7 +238,7 @@ class Suite(Document):
                     dataset=experiment.dataset,
                     method=method,
                     plan=plan,
-                    settings=settings,
+                    settings=methods.resolve(method, settings),
                     images=experiment.images,
                     batch=experiment.batch,
                     precision=self.precision,
@@ -235,21 +249,3 @@ class Suite(Document):
 def names() -> list[str]:
     """Names of the suites that come with the project."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
-
-
-def _check_settings(method: str, settings: dict[str, Any], at: tuple[str, ...]) -> None:
-    from hourglass.acceleration.plan import Plan
-
-    if method != "hourglass":
-        return
-    known = [field.name for field in fields(Plan)]
-    for name in settings:
-        if name not in known:
-            raise unknown("setting", name, known, at=(*at, name))
-    for name in ("start", "clusters"):
-        if name not in settings:
-            raise invalid(f"setting '{name}' is missing; add it", at=at)
-    try:
-        Plan(**settings)
-    except ValueError as error:
-        raise invalid(str(error), at=at) from None

@@ -1,0 +1,58 @@
+# From a suite file to tables, report and verdict:  snakemake --cores all --config suite=embedded
+#
+# fetch -> evaluate -> measure -> collect -> publish, one file of rules each. Rules say what depends on what; what is
+# done stands in the `hourglass` command that each of them calls. Results go to results/<suite>/<case>/.
+import os
+import sys
+from glob import glob
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.11")
+
+from hourglass.errors import UserError
+from hourglass.models import card
+from hourglass.results import MEASUREMENTS
+from hourglass.runlock import clear_after_killed_run
+from hourglass.suite import Suite
+from hourglass.tables.definition import load_all
+from hourglass.tables.render import FORMATS
+
+try:
+    SUITE = Suite.load(config.get("suite", "embedded"))
+    WEIGHTS = {case.model: card(case.model).weights_sha256() for case in SUITE.cases}
+    TABLES = list(load_all(Path("tables"), SUITE))
+    if workflow.is_main_process:
+        SUITE.metrics()
+        clear_after_killed_run(Path(".snakemake"))
+except UserError as error:
+    sys.exit(f"hourglass: {error}")
+
+NAME = config.get("suite", "embedded")
+OUT = f"results/{SUITE.name}"
+ACCEPTED = glob(f"tables/accepted/{SUITE.name}.yaml")
+
+# A limit that is not declared is none: without this, all jobs would start on one GPU at once.
+workflow.global_resources.setdefault("gpu", 1)
+GPU = int(bool(glob("/dev/nvidia[0-9]*")))
+
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+wildcard_constraints:
+    case=r"[^/]+",
+    measurement="accuracy|cost|speed",
+
+
+include: "workflows/rules/fetch.smk"
+include: "workflows/rules/evaluate.smk"
+include: "workflows/rules/measure.smk"
+include: "workflows/rules/collect.smk"
+include: "workflows/rules/publish.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        f"{OUT}/passed",

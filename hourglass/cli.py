@@ -1,0 +1,227 @@
+"""The command line: each step of the workflow, to be repeated by hand.
+
+What a command needs is imported when it runs, so that a command that measures nothing does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hourglass.errors import UserError
+
+if TYPE_CHECKING:
+    from hourglass.results import Measurement
+    from hourglass.stages import Stages
+    from hourglass.suite import Case
+    from hourglass.verdict import Verdict
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure what the hourglass does to accuracy, cost and speed of trained vision transformers.",
+)
+
+SuiteArgument = Annotated[str, typer.Argument(help="Name of a suite, or path of its YAML file.")]
+CaseArgument = Annotated[str, typer.Argument(help="Id of a case; `hourglass list cases` shows them.")]
+ResultsOption = Annotated[Path, typer.Option(help="Folder of all results.")]
+DataOption = Annotated[Path, typer.Option(help="Folder of the prepared data sets.")]
+TablesOption = Annotated[Path, typer.Option(help="Folder of table definitions and accepted results.")]
+
+RESULTS, DATA, TABLES = Path("results"), Path("data"), Path("tables")
+
+
+class Kind(StrEnum):
+    """What `list` can list."""
+
+    SUITES = "suites"
+    CASES = "cases"
+    TASKS = "tasks"
+    MODELS = "models"
+    DATASETS = "datasets"
+    METHODS = "methods"
+    RECIPES = "recipes"
+
+
+def main() -> None:
+    """Run the command line; an error that the user can fix is one line and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"hourglass: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command("list")
+def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: of which suite.")] = "embedded") -> None:
+    """Print the names of all suites, cases, tasks, models, datasets, methods or training recipes."""
+    from hourglass import suite as suites
+
+    match kind:
+        case Kind.SUITES:
+            names = suites.names()
+        case Kind.CASES:
+            names = [case.id for case in suites.Suite.load(suite).cases]
+        case Kind.RECIPES:
+            from hourglass import training
+
+            names = training.recipes()
+        case _:
+            import importlib
+
+            names = importlib.import_module(f"hourglass.{kind.value}").names()
+    print("\n".join(names))
+
+
+@app.command()
+def validate(suite: SuiteArgument) -> None:
+    """Check a suite file and say how many cases it has."""
+    from hourglass.suite import Suite
+
+    loaded = Suite.load(suite)
+    loaded.metrics()
+    print(f"{loaded.name}: {len(loaded.experiments)} experiments, {len(loaded.cases)} cases, all valid")
+
+
+@app.command()
+def prepare(dataset: Annotated[str, typer.Argument(help="Name of a data set.")], data: DataOption = DATA) -> None:
+    """Make or download a data set, unless that has been done."""
+    from hourglass import datasets
+
+    print(datasets.prepare(dataset, root=data))
+
+
+@app.command()
+def accuracy(
+    suite: SuiteArgument, case: CaseArgument, data: DataOption = DATA, results: ResultsOption = RESULTS
+) -> None:
+    """Measure how good a case's predictions are."""
+    from hourglass import measure
+    from hourglass.suite import Suite
+
+    chosen = Suite.load(suite).case(case)
+    _save(results, "accuracy", chosen, measure.accuracy(chosen, data))
+
+
+@app.command()
+def cost(suite: SuiteArgument, case: CaseArgument, results: ResultsOption = RESULTS) -> None:
+    """Count what a case computes."""
+    from hourglass import measure
+    from hourglass.suite import Suite
+
+    chosen = Suite.load(suite).case(case)
+    _save(results, "cost", chosen, measure.cost(chosen))
+
+
+@app.command()
+def speed(suite: SuiteArgument, case: CaseArgument, results: ResultsOption = RESULTS) -> None:
+    """Time a case against its baseline, on a machine that does nothing else."""
+    from hourglass import measure
+    from hourglass.suite import Suite
+
+    chosen = Suite.load(suite).case(case)
+    _save(results, "speed", chosen, measure.speed(chosen))
+
+
+@app.command()
+def collect(suite: SuiteArgument, results: ResultsOption = RESULTS) -> None:
+    """Gather a suite's measurements into one tidy table."""
+    print(_stages(suite, results).collect())
+
+
+@app.command()
+def verdict(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+    """As `check`, but write down what is found and do not fail by it."""
+    _print_verdicts(_stages(suite, results, tables).write_verdict())
+
+
+@app.command()
+def check(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+    """Compare a suite's measurements with the accepted ones, and fail if anything regressed or is missing."""
+    from hourglass.verdict import passed
+
+    verdicts = _stages(suite, results, tables).judge()
+    _print_verdicts(verdicts)
+    if not passed(verdicts):
+        raise typer.Exit(1)
+
+
+@app.command("tables")
+def write_tables(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+    """Write a suite's tables as Markdown, LaTeX, CSV and HTML."""
+    print(_stages(suite, results, tables).tabulate())
+
+
+@app.command()
+def report(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+    """Write one self-contained HTML page about a suite's results."""
+    print(_stages(suite, results, tables).report())
+
+
+@app.command()
+def track(
+    suite: SuiteArgument,
+    results: ResultsOption = RESULTS,
+    timeout: Annotated[float, typer.Option(help="Seconds after which it is given up.")] = 300,
+) -> None:
+    """Hand a suite's results to Weights & Biases, which may fail without failing anything."""
+    print(_stages(suite, results).track(timeout))
+
+
+@app.command()
+def accept(
+    suite: SuiteArgument,
+    reason: Annotated[str, typer.Option(help="Why these results are right.")],
+    results: ResultsOption = RESULTS,
+    tables: TablesOption = TABLES,
+) -> None:
+    """Make a suite's results the ones that later results are compared with, and show what that changes."""
+    print(_stages(suite, results, tables).accept(reason), end="")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe; `hourglass list recipes` shows them.")],
+    output: Annotated[Path, typer.Option(help="Folder of checkpoints and trained weights.")] = Path("runs"),
+    data: DataOption = DATA,
+    seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="More are faster, one is reproducible.")] = 1,
+) -> None:
+    """Train a reference model, going on from its last checkpoint."""
+    from hourglass import training
+
+    print(training.run(recipe, output, data, seed=seed, threads=threads))
+
+
+def _stages(suite: str, results: Path, tables: Path = TABLES) -> Stages:
+    from hourglass.stages import Stages
+    from hourglass.suite import Suite
+
+    return Stages(Suite.load(suite), results, tables)
+
+
+def _save(results: Path, measurement: Measurement, case: Case, measured: Mapping[str, Any]) -> None:
+    from hourglass import measure
+    from hourglass.results import record, save
+
+    print(save(results, record(measurement, case, measured, measure.provenance(case))))
+
+
+def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """One line for each finding; those that share their reason share a line."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for said in verdicts:
+        if said.status != "pass":
+            where = f"{said.case}: {said.measurement} {said.quantity}".strip()
+            by_reason.setdefault((said.status, said.detail), []).append(where)
+    for (status, detail), places in by_reason.items():
+        others = f" and {len(places) - 1} others" if len(places) > 1 else ""
+        print(f"{status}: {places[0]}{others}: {detail}")
+    print(", ".join(f"{count} {status}" for status, count in Counter(said.status for said in verdicts).items()))

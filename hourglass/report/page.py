@@ -1,0 +1,101 @@
+"""What the report says, from the same table that everything else reads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+from markupsafe import Markup
+
+from hourglass.report.figures import Panel, Point, svg
+from hourglass.suite import Case, Experiment
+from hourglass.tables.build import Content, fastest_that_keeps, share_kept
+from hourglass.tables.model import Table
+from hourglass.tables.render import html
+from hourglass.verdict import passed
+
+KEEP = 0.99
+"""Share of the baseline's accuracy that the headline asks for."""
+
+COSTS = (("cost", "gmacs_executed", "GFLOPs executed (multiply-accumulates)"), ("speed", "latency_ms", "latency [ms]"))
+
+
+@dataclass(frozen=True)
+class Highlight:
+    """The headline of one experiment."""
+
+    task: str
+    model: str
+    dataset: str
+    plan: str
+    speedup: float | None
+    kept: float | None
+    metric: str
+
+
+def render(content: Content, tables: Sequence[Table], provenance: Mapping[str, Any]) -> str:
+    """The page as HTML.
+
+    Args:
+        content: The suite with its measurements and verdicts.
+        tables: Those to print: the ones that are not about a single task first.
+        provenance: What is the same for all measurements, to be printed as it is.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    verdicts = list(content.verdicts)
+    return environment.get_template("page.html").render(
+        suite=content.suite,
+        passed=passed(verdicts),
+        counts=Counter(verdict.status for verdict in verdicts),
+        notable=[verdict for verdict in verdicts if verdict.status != "pass"],
+        highlights=[_highlight(experiment, content) for experiment in content.suite.experiments],
+        figures=[(experiment, Markup(_figure(experiment, content))) for experiment in content.suite.experiments],
+        tables=[Markup(html(table)) for table in tables],
+        provenance=provenance,
+        keep=KEEP,
+    )
+
+
+def _highlight(experiment: Experiment, content: Content) -> Highlight:
+    metric = content.metrics[experiment.id]
+    case = fastest_that_keeps(KEEP, experiment.id, content)
+    if case is None:
+        return Highlight(experiment.task, experiment.model, experiment.dataset, "", None, None, metric.title)
+    value = content.value(case.id, "accuracy", metric.name)
+    baseline = content.value(case.baseline_id, "accuracy", metric.name)
+    kept = None
+    if value is not None and baseline is not None:
+        kept = share_kept(value, baseline, higher_is_better=metric.higher_is_better)
+    speedup = content.value(case.id, "speed", "speedup")
+    return Highlight(experiment.task, experiment.model, experiment.dataset, case.plan, speedup, kept, metric.title)
+
+
+def _figure(experiment: Experiment, content: Content) -> str:
+    metric = content.metrics[experiment.id]
+    cases = [case for case in content.suite.cases if case.experiment == experiment.id]
+    baseline = content.value(cases[0].id, "accuracy", metric.name)
+    keep = None
+    if baseline is not None:
+        keep = baseline * KEEP if metric.higher_is_better else baseline / KEEP
+    return svg(
+        [
+            Panel(label, metric.title, tuple(_points(cases, metric.name, measurement, quantity, content)), keep)
+            for measurement, quantity, label in COSTS
+        ]
+    )
+
+
+def _points(cases: Sequence[Case], metric: str, measurement: str, quantity: str, content: Content) -> list[Point]:
+    points = []
+    for case in cases:
+        cost = content.value(case.id, measurement, quantity)
+        accuracy = content.value(case.id, "accuracy", metric)
+        if cost is not None and accuracy is not None:
+            points.append(Point("baseline" if case.is_baseline else case.plan, case.is_baseline, cost, accuracy))
+    return points

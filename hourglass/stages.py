@@ -1,0 +1,146 @@
+"""What happens to a suite's measurements: each stage reads files, calls pure functions, and writes files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from hourglass import accepted as references
+from hourglass import results as stored
+from hourglass.errors import UserError
+from hourglass.files import write_json, write_text
+from hourglass.suite import Suite
+from hourglass.verdict import Verdict, judge, passed
+
+if TYPE_CHECKING:
+    from hourglass.tables.build import Content
+    from hourglass.tables.model import Table
+    from hourglass.tasks import Metric
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of one suite.
+
+    Attributes:
+        suite: Which.
+        results: Folder of all results.
+        tables: Folder of table definitions and accepted results.
+    """
+
+    suite: Suite
+    results: Path
+    tables: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where this suite's results lie."""
+        return self.results / self.suite.name
+
+    @cached_property
+    def records(self) -> list[stored.Record]:
+        """What has been measured so far.
+
+        Raises:
+            UserError: Nothing has, or a file is damaged.
+        """
+        found = stored.collect(self.results, self.suite)
+        if not found:
+            raise UserError(f"{self.folder}: holds no measurements; run `make suite SUITE={self.suite.name}` first")
+        return found
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """The metric each experiment is judged by."""
+        return self.suite.metrics()
+
+    def collect(self) -> Path:
+        """Write the tidy table."""
+        path = self.folder / "results.csv"
+        write_text(path, stored.to_csv(stored.rows(self.records)))
+        return path
+
+    def judge(self) -> list[Verdict]:
+        """Compare what was measured with what was accepted."""
+        accepted = references.load(self.tables, self.suite)
+        measured = stored.measured(self.records)
+        return judge(self.suite, measured, accepted.cases if accepted else None, self.metrics)
+
+    def write_verdict(self) -> list[Verdict]:
+        """As `judge`, and write ``verdict.json``."""
+        verdicts = self.judge()
+        write_json(
+            self.folder / "verdict.json",
+            {
+                "schema_version": 1,
+                "suite": self.suite.name,
+                "passed": passed(verdicts),
+                "verdicts": [asdict(verdict) for verdict in verdicts],
+            },
+        )
+        return verdicts
+
+    def tabulate(self) -> Path:
+        """Write every table in every format."""
+        from hourglass.tables.render import FORMATS
+
+        folder = self.folder / "tables"
+        for table in self._tables(self._content()):
+            for ending, render in FORMATS.items():
+                write_text(folder / f"{table.name}.{ending}", render(table))
+        return folder
+
+    def report(self) -> Path:
+        """Write the page."""
+        from hourglass.report.page import render
+
+        content = self._content()
+        path = self.folder / "report.html"
+        write_text(path, render(content, self._tables(content), stored.common_provenance(self.records)))
+        return path
+
+    def track(self, timeout: float) -> str:
+        """Hand the results to Weights & Biases; what came of it, in a line, which ``tracking.json`` keeps."""
+        from hourglass.tracking.runs import runs
+        from hourglass.tracking.track import track
+
+        message = track(runs(self.records), self.folder / "tracking", timeout=timeout)
+        write_json(self.folder / "tracking.json", {"outcome": message})
+        return message
+
+    def accept(self, reason: str) -> str:
+        """Make what was measured the accepted results; the change as a diff."""
+        return references.accept(self.tables, self.suite, self.records, reason)
+
+    def _content(self) -> Content:
+        from hourglass.tables.build import Content
+
+        return Content(
+            suite=self.suite,
+            rows=self._read("results.csv", "collect", stored.from_csv),
+            metrics=self.metrics,
+            verdicts=self._read("verdict.json", "verdict", _verdicts),
+        )
+
+    def _tables(self, content: Content) -> list[Table]:
+        from hourglass.tables.build import build
+        from hourglass.tables.definition import load_all
+
+        return [build(name, definition, content) for name, definition in load_all(self.tables, self.suite).items()]
+
+    def _read(self, name: str, command: str, parse: Callable[[str], T]) -> T:
+        path = self.folder / name
+        try:
+            return parse(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; run `hourglass {command} {self.suite.name}` first") from None
+
+
+def _verdicts(text: str) -> list[Verdict]:
+    return [Verdict(**entry) for entry in json.loads(text)["verdicts"]]

@@ -1,0 +1,1 @@
+"""Tables of results: defined as data, built once, printed in four formats."""

@@ -1,0 +1,1 @@
+"""Results as runs of Weights & Biases: a later, repeatable step that can fail without failing anything."""

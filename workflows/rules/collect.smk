@@ -1,0 +1,32 @@
+# All measurements of the suite: the tidy table, and what the comparison with the accepted results says.
+
+
+rule collect:
+    input:
+        expand(
+            f"{OUT}/{{case.id}}/{{measurement}}.json",
+            case=SUITE.cases,
+            measurement=MEASUREMENTS,
+        ),
+    output:
+        f"{OUT}/results.csv",
+    log:
+        f"{OUT}/logs/collect.log",
+    localrule: True
+    shell:
+        "hourglass collect {NAME} > {log} 2>&1"
+
+
+rule verdict:
+    input:
+        rules.collect.output,
+        ACCEPTED,
+    output:
+        f"{OUT}/verdict.json",
+    log:
+        f"{OUT}/logs/verdict.log",
+    localrule: True
+    params:
+        suite=SUITE.model_dump_json(),
+    shell:
+        "hourglass verdict {NAME} > {log} 2>&1"

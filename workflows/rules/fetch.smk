@@ -1,0 +1,11 @@
+# Data sets, made or downloaded once; an interrupted download goes on where it stopped.
+
+
+rule prepare:
+    output:
+        "data/{dataset}/ready.json",
+    log:
+        f"{OUT}/logs/{{dataset}}.prepare.log",
+    retries: 2
+    shell:
+        "hourglass prepare {wildcards.dataset} > {log} 2>&1"

@@ -1,0 +1,16 @@
+# What depends on the machine: a timing job takes all cores, so nothing else of this workflow runs beside it.
+
+
+rule speed:
+    output:
+        f"{OUT}/{{case}}/speed.json",
+    log:
+        f"{OUT}/logs/{{case}}.speed.log",
+    threads: workflow.cores
+    resources:
+        gpu=GPU,
+    params:
+        case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
+        weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
+    shell:
+        "hourglass speed {NAME} {wildcards.case} > {log} 2>&1"
