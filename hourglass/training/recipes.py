@@ -49,8 +49,8 @@ def _scenes(data: Path) -> TrainingScenes:
 def _camvid(data: Path) -> tuple[Stage, ...]:
     photos = Photos("camvid", "semantic-segmentation", data)
     return (
-        Stage(CropsOfClasses(photos, batch=10, side=18, classes=11), 900, 8e-4),
-        Stage(CropsOfClasses(photos, batch=2, side=None, classes=11), 150, 1e-4),
+        Stage(CropsOfClasses(photos, batch=10, side=18, classes=11), 700, 8e-4),
+        Stage(CropsOfClasses(photos, batch=2, side=None, classes=11), 100, 2e-4),
     )
 
 
@@ -113,18 +113,18 @@ def _masks_from_detector(model: nn.Module, state: State) -> None:
 RECIPES: dict[str, Recipe] = {
     "vit-scenes": Recipe(
         build=lambda: ClassesAndDepth(models.build("segmenter-scenes", weights=False)),  # type: ignore[arg-type]
-        stages=lambda data: (Stage(CropsOfClassesAndDepth(_scenes(data), batch=16, side=16), 900, 1.2e-3),),
+        stages=lambda data: (Stage(CropsOfClassesAndDepth(_scenes(data), batch=16, side=16), 700, 1.2e-3),),
         keep=lambda model: model.segmenter,
     ),
     "segmenter-scenes": Recipe(
         build=_reference("segmenter-scenes"),
-        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 120, 4e-4),),
+        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 80, 4e-4),),
         parent="vit-scenes",
         adopt=_load_all,
     ),
     "dpt-scenes": Recipe(
         build=_reference("dpt-scenes"),
-        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 200, 6e-4),),
+        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),),
         parent="vit-scenes",
         adopt=_encoder_to_dpt,
     ),
@@ -135,7 +135,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "mask2former-scenes": Recipe(
         build=_reference("mask2former-scenes"),
-        stages=lambda data: (Stage(SceneMasks(_scenes(data), batch=8), 900, 8e-4),),
+        stages=lambda data: (Stage(SceneMasks(_scenes(data), batch=8), 700, 8e-4),),
         parent="fcos-scenes",
         adopt=_masks_from_detector,
     ),
