@@ -35,7 +35,8 @@ ACCEPTED = glob(f"tables/accepted/{SUITE.name}.yaml")
 
 # A limit that is not declared is none: without this, all jobs would start on one GPU at once.
 workflow.global_resources.setdefault("gpu", 1)
-GPU = int(bool(glob("/dev/nvidia[0-9]*")))
+DEVICE = config.get("device", "cpu")
+GPU = int(DEVICE.startswith("cuda"))
 
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 

@@ -14,7 +14,7 @@ from hourglass.files import write_text
 from hourglass.results import MEASUREMENTS, Measured, Measurement, Record
 from hourglass.suite import Name, Suite
 
-JUDGED_COST = ("gmacs_published", "gmacs_executed", "parameters")
+JUDGED_COST = ("parameters", "gmacs_executed", "gmacs_operators", "gmacs_published")
 JUDGED_SPEED = ("speedup_low", "speedup", "speedup_high")
 
 

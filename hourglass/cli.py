@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hourglass.errors import UserError
 
 if TYPE_CHECKING:
+    from hourglass.measure import Measured
     from hourglass.results import Measurement
     from hourglass.stages import Stages
     from hourglass.suite import Case
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 SuiteArgument = Annotated[str, typer.Argument(help="Name of a suite, or path of its YAML file.")]
 CaseArgument = Annotated[str, typer.Argument(help="Id of a case; `hourglass list cases` shows them.")]
+DeviceOption = Annotated[str, typer.Option(help="Where models run: cpu, cuda, cuda:1.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of all results.")]
 DataOption = Annotated[Path, typer.Option(help="Folder of the prepared data sets.")]
 TablesOption = Annotated[Path, typer.Option(help="Folder of table definitions and accepted results.")]
@@ -100,34 +102,40 @@ def prepare(dataset: Annotated[str, typer.Argument(help="Name of a data set.")],
 
 @app.command()
 def accuracy(
-    suite: SuiteArgument, case: CaseArgument, data: DataOption = DATA, results: ResultsOption = RESULTS
+    suite: SuiteArgument,
+    case: CaseArgument,
+    device: DeviceOption = "cpu",
+    data: DataOption = DATA,
+    results: ResultsOption = RESULTS,
+    predictions: Annotated[Path | None, typer.Option(help="Folder to save the predictions in.")] = None,
 ) -> None:
     """Measure how good a case's predictions are."""
     from hourglass import measure
-    from hourglass.suite import Suite
 
-    chosen = Suite.load(suite).case(case)
-    _save(results, "accuracy", chosen, measure.accuracy(chosen, data))
+    chosen = _case(suite, case)
+    _save(results, "accuracy", chosen, measure.accuracy(chosen, data, device=device, predictions=predictions))
 
 
 @app.command()
-def cost(suite: SuiteArgument, case: CaseArgument, results: ResultsOption = RESULTS) -> None:
+def cost(
+    suite: SuiteArgument, case: CaseArgument, device: DeviceOption = "cpu", results: ResultsOption = RESULTS
+) -> None:
     """Count what a case computes."""
     from hourglass import measure
-    from hourglass.suite import Suite
 
-    chosen = Suite.load(suite).case(case)
-    _save(results, "cost", chosen, measure.cost(chosen))
+    chosen = _case(suite, case)
+    _save(results, "cost", chosen, measure.cost(chosen, device=device))
 
 
 @app.command()
-def speed(suite: SuiteArgument, case: CaseArgument, results: ResultsOption = RESULTS) -> None:
+def speed(
+    suite: SuiteArgument, case: CaseArgument, device: DeviceOption = "cpu", results: ResultsOption = RESULTS
+) -> None:
     """Time a case against its baseline, on a machine that does nothing else."""
     from hourglass import measure
-    from hourglass.suite import Suite
 
-    chosen = Suite.load(suite).case(case)
-    _save(results, "speed", chosen, measure.speed(chosen))
+    chosen = _case(suite, case)
+    _save(results, "speed", chosen, measure.speed(chosen, device=device))
 
 
 @app.command()
@@ -207,11 +215,18 @@ def _stages(suite: str, results: Path, tables: Path = TABLES) -> Stages:
     return Stages(Suite.load(suite), results, tables)
 
 
-def _save(results: Path, measurement: Measurement, case: Case, measured: Mapping[str, Any]) -> None:
+def _case(suite: str, case: str) -> Case:
+    from hourglass.suite import Suite
+
+    return Suite.load(suite).case(case)
+
+
+def _save(results: Path, measurement: Measurement, case: Case, measured: Measured) -> None:
     from hourglass import measure
     from hourglass.results import record, save
 
-    print(save(results, record(measurement, case, measured, measure.provenance(case))))
+    provenance = measure.provenance(case, measured["conditions"])
+    print(save(results, record(measurement, case, measured["values"], measured["samples"], provenance)))
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:

@@ -67,7 +67,7 @@ def read(path: Path, model: type[M]) -> M:
 
 
 def _explain(node: yaml.Node, error: Any) -> tuple[int, str, str]:
-    location = [*error["loc"], *error.get("ctx", {}).get("at", ())]
+    location = [step for step in error["loc"] if step != "[key]"] + error.get("ctx", {}).get("at", [])
     message = "is missing; add it" if error["type"] == "missing" else str(error["msg"]).removeprefix("Input ")
     return _line(node, location), ".".join(map(str, location)), message
 

@@ -73,14 +73,14 @@ def path_of(results: Path, case: Case, measurement: Measurement) -> Path:
     return results / case.suite / case.id / f"{measurement}.json"
 
 
-def record(measurement: Measurement, case: Case, measured: Mapping[str, Any], provenance: Mapping[str, Any]) -> Record:
-    """A measurement, checked.
-
-    Args:
-        measurement: What was measured.
-        case: On which case.
-        measured: Its ``values`` and, where there are any, ``samples``.
-        provenance: Of this measurement.
+def record(
+    measurement: Measurement,
+    case: Case,
+    values: Mapping[str, float | int | None],
+    samples: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+) -> Record:
+    """A measurement, checked; the arguments are the fields of `Record`.
 
     Raises:
         UserError: A value is not a finite number.
@@ -89,8 +89,8 @@ def record(measurement: Measurement, case: Case, measured: Mapping[str, Any], pr
         return Record(
             measurement=measurement,
             case=case,
-            values=measured["values"],
-            samples=measured.get("samples", {}),
+            values=dict(values),
+            samples=dict(samples),
             provenance=dict(provenance),
         )
     except ValidationError as errors:

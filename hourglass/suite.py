@@ -170,9 +170,7 @@ class Suite(Document):
         if path.suffix != ".yaml":
             path = FOLDER / f"{suite}.yaml"
             if not path.is_file():
-                raise UserError(
-                    f"suite: unknown name '{suite}'; known: {', '.join(names())}, or give the path of a file"
-                )
+                raise UserError(f"suite: unknown name '{suite}'; {hint(str(suite), names())}")
         loaded = read(path, Suite)
         if loaded.name != path.stem:
             raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")

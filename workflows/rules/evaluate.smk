@@ -13,10 +13,11 @@ rule accuracy:
     resources:
         gpu=GPU,
     params:
+        device=DEVICE,
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
     shell:
-        "hourglass accuracy {NAME} {wildcards.case} > {log} 2>&1"
+        "hourglass accuracy {NAME} {wildcards.case} --device {DEVICE} > {log} 2>&1"
 
 
 rule cost:

@@ -10,7 +10,8 @@ rule speed:
     resources:
         gpu=GPU,
     params:
+        device=DEVICE,
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
     shell:
-        "hourglass speed {NAME} {wildcards.case} > {log} 2>&1"
+        "hourglass speed {NAME} {wildcards.case} --device {DEVICE} > {log} 2>&1"
