@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from torch import nn
 
-from hourglass.acceleration.adapters import Attachment, adapters
+from hourglass.acceleration.adapters import Attachment, adapters, loaded_classes
 from hourglass.acceleration.plan import Plan
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -19,8 +19,8 @@ def apply(model: Model, plan: Plan) -> Model:
     """Accelerate a trained model, in place and without touching its weights.
 
     From block ``plan.start`` on, the encoder runs on clusters of its tokens; feature maps come out at full resolution
-    again (arXiv 2210.01035, section 3). Works at any input resolution, under `torch.compile`, and keeps
-    ``state_dict`` keys.
+    again (arXiv 2210.01035, section 3). Works at any input resolution and keeps ``state_dict`` keys. Compile the model
+    after this, not before.
 
     Args:
         model: A supported encoder, or any model that contains one.
@@ -32,6 +32,10 @@ def apply(model: Model, plan: Plan) -> Model:
     Raises:
         ValueError: If the model is not supported, is accelerated already, or the plan does not fit it.
     """
+    if not isinstance(model, nn.Module) or not isinstance(plan, Plan):
+        raise ValueError(f"apply takes a torch.nn.Module and a Plan, got {_name(model)} and {_name(plan)}")
+    if any(map(_is_compiled, model.modules())):
+        raise ValueError(f"{_name(model)} is compiled, and would not notice: apply to the model first, then compile it")
     if is_applied(model):
         raise ValueError(f"{_name(model)} is accelerated already: call hourglass.remove(model) first")
     known = []
@@ -73,5 +77,10 @@ def _accelerated(model: nn.Module) -> nn.Module | None:
     return next((module for module in model.modules() if _ATTACHMENT in module.__dict__), None)
 
 
-def _name(model: nn.Module) -> str:
-    return type(model).__name__
+def _is_compiled(module: nn.Module) -> bool:
+    in_place = getattr(module, "_compiled_call_impl", None) is not None
+    return in_place or isinstance(module, loaded_classes("torch._dynamo.eval_frame:OptimizedModule"))
+
+
+def _name(value: object) -> str:
+    return type(value).__name__

@@ -191,7 +191,9 @@ class TransformersVit:
         )
         attachment = PlainHourglass(anatomy, encoder, model, plan)
         if plan.reconstruct == "encoder":
-            attachment.hand_out(encoder, _at(encoder, family.recorder), partial(family.used_bare, encoder))
+            recorder = _at(encoder, family.recorder)
+            inner = recorder is root and root is not encoder  # its final norm serves those who call it alone
+            attachment.hand_out(encoder, recorder, partial(family.used_bare, encoder), idle_norm=inner)
         return attachment
 
 

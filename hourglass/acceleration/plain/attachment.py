@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hourglass.acceleration.plain.squeeze import Grid, Squeeze, squeeze_of, widened
+from hourglass.acceleration.plain.squeeze import Grid, Squeeze, squeeze, squeeze_of, widened
 from hourglass.acceleration.plan import Plan
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -35,8 +35,8 @@ class Anatomy:
     positions: Callable[[nn.Module, dict[str, Any], Squeeze], dict[str, Any]] | None = None
 
 
-class Passing(threading.local):
-    """What a forward pass knows before it is squeezed, and cannot say in a tensor. A copy of it starts empty.
+class Passing:
+    """What a forward pass knows before it is squeezed, and cannot say in a tensor.
 
     Attributes:
         grid: Rows and columns of its tokens.
@@ -52,7 +52,14 @@ class Passing(threading.local):
     undecoded: Squeeze | None = None
     inside: bool = False
 
-    def __reduce__(self) -> tuple[type[Passing], tuple[()]]:
+
+class _Thread(threading.local):
+    """One pass for each thread; a copy starts empty. The compiler cannot follow attributes of this class itself."""
+
+    def __init__(self) -> None:
+        self.passing = Passing()
+
+    def __reduce__(self) -> tuple[type[_Thread], tuple[()]]:
         return type(self), ()
 
 
@@ -82,9 +89,10 @@ class PlainHourglass:
             )
         around = _around(encoder, model) if plan.reconstruct == "decoder" else None
         self.plan = plan
-        self.passing = Passing()
+        self._thread = _Thread()
         self._prefix = anatomy.prefix
         self._positions = anatomy.positions
+        self._idle_norm = False
         self._handles = [
             anatomy.projection.register_forward_hook(self._see_grid),
             blocks[plan.start].register_forward_pre_hook(self._narrow, with_kwargs=True),
@@ -100,12 +108,19 @@ class PlainHourglass:
             self._handles.append(around.decoder.register_forward_hook(self._leave_decoder))
             self._handles.append(around.register_forward_hook(self._forget, always_call=True))
 
+    @property
+    def passing(self) -> Passing:
+        """The forward pass of this thread."""
+        return self._thread.passing
+
     def detach(self) -> None:
         """Takes the hooks away, which is all there is."""
         for handle in self._handles:
             handle.remove()
 
-    def hand_out(self, model: nn.Module, recorder: nn.Module, used: Callable[[], Sequence[int]]) -> None:
+    def hand_out(
+        self, model: nn.Module, recorder: nn.Module, used: Callable[[], Sequence[int]], idle_norm: bool = False
+    ) -> None:
         """Brings the hidden states in what `model` returns to full resolution.
 
         Args:
@@ -113,7 +128,9 @@ class PlainHourglass:
             recorder: Hands them to `model`; `model` itself if it records them.
             used: Positions among the hidden states from the recorder that `model` goes on with as they are. The
                 others stay small until they leave `model`.
+            idle_norm: Whether `model` has no use for what comes out of the final norm.
         """
+        self._idle_norm = idle_norm
         if recorder is not model:
             self._handles.append(model.register_forward_pre_hook(self._enter_model))
             self._handles.append(recorder.register_forward_hook(partial(self._leave_recorder, used)))
@@ -129,8 +146,8 @@ class PlainHourglass:
             isinstance(value, Tensor) for value in (*args[1:], kwargs.get("attention_mask"), kwargs.get("attn_mask"))
         ):
             raise ValueError("an attention mask cannot follow the tokens into their clusters: run the model without it")
-        squeeze = Squeeze(tokens[:, self._prefix :], self._fitting_grid(tokens), self._prefix, self.plan)
-        return self._moved(block, squeeze.narrow(tokens), args, kwargs)
+        narrow = squeeze(tokens, self._fitting_grid(tokens), self._prefix, self.plan)
+        return self._moved(block, narrow, args, kwargs)
 
     def _fitting_grid(self, tokens: Tensor) -> Grid:
         grid, clusters = self.passing.grid, self.plan.clusters
@@ -150,19 +167,19 @@ class PlainHourglass:
         return self._moved(block, self._inside(args[0]), args, kwargs)
 
     def _moved(self, block: nn.Module, tokens: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-        squeeze = squeeze_of(tokens)
-        if self._positions is not None and squeeze is not None:
-            kwargs = self._positions(block, kwargs, squeeze)
+        narrow = squeeze_of(tokens)
+        if self._positions is not None and narrow is not None:
+            kwargs = self._positions(block, kwargs, narrow)
         return (tokens, *args[1:]), kwargs
 
     def _leave(self, index: int, block: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        squeeze = squeeze_of(args[0])
-        if squeeze is None:  # the block was called on its own
+        narrow = squeeze_of(args[0])
+        if narrow is None:  # the block was called on its own
             return output
-        squeeze.mark(output)
+        narrow.mark(output)
         if index not in self.passing.taps:
             return output
-        whole = squeeze.widen(output)
+        whole = narrow.widen(output)
         self.passing.tapped = whole, output
         return whole
 
@@ -174,17 +191,19 @@ class PlainHourglass:
         return (self._inside(args[0]), *args[1:])
 
     def _leave_norm(self, norm: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        squeeze = squeeze_of(args[0])
-        if squeeze is None:
+        narrow = squeeze_of(args[0])
+        if narrow is None:
             return output
         if self.plan.reconstruct == "decoder":
-            self.passing.undecoded = squeeze
+            self.passing.undecoded = narrow
             return output
-        return squeeze.widen(output)
+        if self._idle_norm and self.passing.inside:
+            return narrow.mark(output)
+        return narrow.widen(output)
 
     def _leave_decoder(self, decoder: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        squeeze, clusters = self.passing.undecoded, self.plan.clusters
-        if squeeze is None:
+        narrow, clusters = self.passing.undecoded, self.plan.clusters
+        if narrow is None:
             return output
         if not isinstance(output, Tensor) or output.dim() != 3 or output.shape[1] != clusters[0] * clusters[1]:
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
@@ -192,7 +211,7 @@ class PlainHourglass:
                 f"plan.reconstruct='decoder' needs a decoder that returns one row per token, (batch, "
                 f"{clusters[0] * clusters[1]}, channels), got {shape}: use reconstruct='encoder'"
             )
-        return squeeze.rebuild(output)
+        return narrow.weights(output)
 
     def _forget(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self.passing.undecoded = None

@@ -23,44 +23,22 @@ _WHOLE = "_hourglass_whole"
 
 
 class Squeeze:
-    """The clusters of one batch of images, and what it takes to undo them.
+    """What it takes to undo the clustering of one batch of images, once or many times.
 
     Attributes:
-        grid: Rows and columns of the tokens before the clustering.
-        plan: The operating point.
+        weights: From clusters to patch tokens; computed once, whatever is reconstructed.
+        grid: Rows and columns of the patch tokens.
         prefix: Number of class, register and distillation tokens in front, which bypass both operators.
+        plan: The operating point.
     """
 
-    def __init__(self, tokens: Tensor, grid: Grid, prefix: int, plan: Plan) -> None:
-        """Clusters patch tokens.
-
-        Args:
-            tokens: (B, H * W, C), row by row.
-            grid: (H, W).
-            prefix: Number of tokens that were in front of these.
-            plan: The operating point.
-        """
+    def __init__(self, weights: ReconstructionWeights, grid: Grid, prefix: int, plan: Plan) -> None:
+        """See `squeeze`."""
+        self.weights = weights
         self.grid = grid
-        self.plan = plan
         self.prefix = prefix
-        self._tokens = tokens
-        self._centers = cluster(
-            tokens,
-            grid,
-            plan.clusters,
-            iterations=plan.iterations,
-            window=plan.window,
-            temperature=plan.temperature,
-            semantics=plan.semantics,
-        )
-        self._weights: ReconstructionWeights | None = None
+        self.plan = plan
         self._derived: tuple[object, object] = (None, None)
-
-    def narrow(self, tokens: Tensor) -> Tensor:
-        """All tokens that go into the first narrow block: (B, prefix + H * W, C) -> (B, prefix + h * w, C)."""
-        narrow = self.mark(torch.cat([tokens[:, : self.prefix], self._centers], dim=1))
-        setattr(narrow, _WHOLE, tokens)  # so that who recorded the block's input is handed the true one
-        return narrow
 
     def mark(self, tokens: Tensor) -> Tensor:
         """`tokens`, which now tell that they lie in the narrow part."""
@@ -69,25 +47,43 @@ class Squeeze:
 
     def widen(self, tokens: Tensor) -> Tensor:
         """(B, prefix + h * w, D) -> (B, prefix + H * W, D), the prefix as it is."""
-        return torch.cat([tokens[:, : self.prefix], self.rebuild(tokens[:, self.prefix :])], dim=1)
-
-    def rebuild(self, refined: Tensor) -> Tensor:
-        """(B, h * w, D) -> (B, H * W, D). The weights are computed at the first call and serve all others."""
-        if self._weights is None:
-            self._weights = reconstruction_weights(
-                self._tokens,
-                self._centers,
-                neighbors=self.plan.neighbors,
-                temperature=self.plan.temperature,
-                semantics=self.plan.semantics,
-            )
-        return self._weights(refined)
+        return torch.cat([tokens[:, : self.prefix], self.weights(tokens[:, self.prefix :])], dim=1)
 
     def once(self, source: object, derive: Callable[[], Value]) -> Value:
         """`derive()`, called again only if `source` is another object than last time."""
         if self._derived[0] is not source:
             self._derived = source, derive()
         return cast(Value, self._derived[1])
+
+
+def squeeze(tokens: Tensor, grid: Grid, prefix: int, plan: Plan) -> Tensor:
+    """Clusters the patch tokens before the first narrow block.
+
+    Args:
+        tokens: (B, prefix + H * W, C), the patch tokens row by row.
+        grid: (H, W).
+        prefix: Number of tokens in front of the patch tokens.
+        plan: The operating point; its clusters are at most as many as the patch tokens.
+
+    Returns:
+        (B, prefix + h * w, C), which carries its `Squeeze`.
+    """
+    patches = tokens[:, prefix:]
+    centers = cluster(
+        patches,
+        grid,
+        plan.clusters,
+        iterations=plan.iterations,
+        window=plan.window,
+        temperature=plan.temperature,
+        semantics=plan.semantics,
+    )
+    weights = reconstruction_weights(
+        patches, centers, neighbors=plan.neighbors, temperature=plan.temperature, semantics=plan.semantics
+    )
+    narrow = torch.cat([tokens[:, :prefix], centers], dim=1)
+    setattr(narrow, _WHOLE, tokens)  # whoever records the first narrow block's input shall be handed the true one
+    return Squeeze(weights, grid, prefix, plan).mark(narrow)
 
 
 def squeeze_of(value: object) -> Squeeze | None:
@@ -99,8 +95,8 @@ def widened(value: Value) -> Value:
     """`value` with every tensor of the narrow part in it brought to full resolution, however deep it sits."""
     if (whole := getattr(value, _WHOLE, None)) is not None:
         return cast(Value, whole)
-    if (squeeze := squeeze_of(value)) is not None:
-        return cast(Value, squeeze.widen(cast(Tensor, value)))
+    if (narrow := squeeze_of(value)) is not None:
+        return cast(Value, narrow.widen(cast(Tensor, value)))
     if isinstance(value, (tuple, list)):
         return cast(Value, type(value)([widened(item) for item in value]))
     if isinstance(value, dict):  # the outputs of transformers' models are dictionaries too

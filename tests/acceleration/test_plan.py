@@ -1,0 +1,46 @@
+import dataclasses
+import pickle
+
+import pytest
+
+from hourglass import Plan
+
+
+def test_defaults_are_those_of_the_paper():
+    plan = Plan(start=10, clusters=(28, 28))
+    assert (plan.iterations, plan.window, plan.temperature, plan.neighbors) == (5, 5, 0.02, 20)
+    assert (plan.reconstruct, plan.semantics) == ("encoder", "official")
+
+
+def test_a_plan_is_a_value():
+    plan = Plan(start=2, clusters=[4, 6])
+    assert plan == Plan(2, (4, 6)) == pickle.loads(pickle.dumps(plan))
+    assert plan.clusters == (4, 6)
+    assert hash(plan) == hash(Plan(2, (4, 6)))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plan.start = 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("start", -1, "plan.start must be at least 0, got -1"),
+        ("start", 1.0, "plan.start must be an integer, got 1.0"),
+        ("start", True, "plan.start must be an integer, got True"),
+        ("clusters", (0, 3), "plan.clusters must be at least 1, got 0"),
+        ("clusters", 28, r"plan.clusters must be a pair \(rows, columns\), got 28"),
+        ("clusters", (1, 2, 3), r"plan.clusters must be a pair \(rows, columns\), got \(1, 2, 3\)"),
+        ("clusters", ("4", 4), "plan.clusters must be an integer, got '4'"),
+        ("iterations", 0, "plan.iterations must be at least 1, got 0"),
+        ("window", 4, "plan.window must be odd, so that it has a middle cell, got 4"),
+        ("temperature", 0.0, "plan.temperature must be above 0 and finite, got 0.0"),
+        ("temperature", float("nan"), "plan.temperature must be above 0 and finite, got nan"),
+        ("temperature", "0.02", "plan.temperature must be a number, got '0.02'"),
+        ("neighbors", 0, "plan.neighbors must be at least 1, got 0"),
+        ("reconstruct", "head", "plan.reconstruct must be one of 'encoder', 'decoder', got 'head'"),
+        ("semantics", "Paper", "plan.semantics must be one of 'official', 'paper', got 'Paper'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(field, value, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Plan(**{"start": 2, "clusters": (4, 4), field: value})
