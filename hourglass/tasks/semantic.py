@@ -10,7 +10,6 @@ from typing import ClassVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from hourglass.datasets.base import IGNORED, Category, Sample
 from hourglass.datasets.rasters import write_semantic
@@ -57,6 +56,9 @@ class SemanticScorer:
 
     def add(self, prediction: Tensor, sample: Sample) -> None:
         """Count labels (H, W) against the sample's, where those are not ignored."""
+        # Imported here because it takes seconds, which a reader of the metrics' names need not wait for.
+        from torchmetrics.functional.classification import multiclass_confusion_matrix
+
         self._confusion += multiclass_confusion_matrix(
             prediction, sample.target, self._classes, ignore_index=IGNORED, validate_args=False
         )
