@@ -1,5 +1,19 @@
 """Vision transformers for dense prediction, faster without training: cluster tokens early, reconstruct them late."""
 
-from hourglass.acceleration import Plan, apply, is_applied, remove
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hourglass.acceleration import Plan, apply, is_applied, remove
 
 __all__ = ["Plan", "apply", "is_applied", "remove"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names, imported when they are asked for: the command line need not wait for torch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'hourglass' has no attribute '{name}'")
+    from hourglass import acceleration
+
+    return getattr(acceleration, name)
