@@ -230,13 +230,9 @@ def _save(results: Path, measurement: Measurement, case: Case, measured: Measure
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """One line for each finding; those that share their reason share a line."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
-    for said in verdicts:
-        if said.status != "pass":
-            where = f"{said.case}: {said.measurement} {said.quantity}".strip()
-            by_reason.setdefault((said.status, said.detail), []).append(where)
-    for (status, detail), places in by_reason.items():
+    from hourglass.verdict import findings
+
+    for status, detail, places in findings(verdicts):
         others = f" and {len(places) - 1} others" if len(places) > 1 else ""
         print(f"{status}: {places[0]}{others}: {detail}")
     print(", ".join(f"{count} {status}" for status, count in Counter(said.status for said in verdicts).items()))

@@ -6,7 +6,7 @@ baseline in the same run, and a change counts only if it is both larger than mat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,6 +62,16 @@ def judge(suite: Suite, measured: Results, accepted: Results | None, metrics: Ma
 def passed(verdicts: Sequence[Verdict]) -> bool:
     """Whether none of them fails the check."""
     return not any(verdict.fails for verdict in verdicts)
+
+
+def findings(verdicts: Iterable[Verdict]) -> list[tuple[Status, str, list[str]]]:
+    """Whatever is no plain pass: status, detail, and all the places that share both."""
+    places: dict[tuple[Status, str], list[str]] = {}
+    for verdict in verdicts:
+        if verdict.status != "pass":
+            place = f"{verdict.case}: {verdict.measurement} {verdict.quantity}".strip()
+            places.setdefault((verdict.status, verdict.detail), []).append(place)
+    return [(status, detail, found) for (status, detail), found in places.items()]
 
 
 def within(value: float, reference: float, tolerance: float, *, higher_is_better: bool) -> Status:

@@ -16,12 +16,12 @@ from hourglass.suite import Case, Experiment
 from hourglass.tables.build import Content, fastest_that_keeps, share_kept
 from hourglass.tables.model import Table
 from hourglass.tables.render import html
-from hourglass.verdict import passed
+from hourglass.verdict import findings, passed
 
 KEEP = 0.99
 """Share of the baseline's accuracy that the headline asks for."""
 
-COSTS = (("cost", "gmacs_executed", "GFLOPs executed (multiply-accumulates)"), ("speed", "latency_ms", "latency [ms]"))
+COSTS = (("cost", "gmacs_executed", "GMACs executed"), ("speed", "latency_ms", "latency [ms]"))
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def render(content: Content, tables: Sequence[Table], provenance: Mapping[str, A
         suite=content.suite,
         passed=passed(verdicts),
         counts=Counter(verdict.status for verdict in verdicts),
-        notable=[verdict for verdict in verdicts if verdict.status != "pass"],
+        findings=findings(verdicts),
         highlights=[_highlight(experiment, content) for experiment in content.suite.experiments],
         figures=[(experiment, Markup(_figure(experiment, content))) for experiment in content.suite.experiments],
         tables=[Markup(html(table)) for table in tables],

@@ -55,7 +55,7 @@ class TableDefinition(Document):
 
 
 def load_all(tables: Path, suite: Suite) -> dict[str, TableDefinition]:
-    """The definitions of the tables that a suite has rows for, by name, in the order of their file names.
+    """The definitions of the tables that a suite has rows for, by name: those about all tasks first.
 
     Raises:
         UserError: One is not valid, or there are none.
@@ -65,4 +65,5 @@ def load_all(tables: Path, suite: Suite) -> dict[str, TableDefinition]:
     if not found:
         raise UserError(f"{folder}: holds no table definitions; run from the project's folder or give --tables")
     tasks = {experiment.task for experiment in suite.experiments}
-    return {name: definition for name, definition in found.items() if definition.task in (None, *tasks)}
+    general = {name: definition for name, definition in found.items() if definition.task is None}
+    return general | {name: definition for name, definition in found.items() if definition.task in tasks}
