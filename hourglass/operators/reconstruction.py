@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hourglass.operators.arguments import Semantics, check_neighbourhoods, check_refined
 from hourglass.operators.clustering import squared_distances
+from hourglass.operators.precision import autocast_device
 
 
 def reconstruct(
@@ -48,7 +49,7 @@ class ReconstructionWeights(NamedTuple):
     def __call__(self, refined: Tensor) -> Tensor:
         """(B, h * w, D) -> (B, H * W, D), in the dtype of `refined`."""
         check_refined(refined, self.matrix.shape[0], self.matrix.shape[2])
-        with torch.autocast(refined.device.type, enabled=False):
+        with torch.autocast(autocast_device(refined), enabled=False):
             return (self.matrix @ refined.to(self.matrix.dtype)).to(refined.dtype)
 
 
@@ -65,7 +66,7 @@ def reconstruction_weights(
     Arguments and errors are those of `reconstruct`.
     """
     check_neighbourhoods(tokens, centers, neighbors, temperature, semantics)
-    with torch.autocast(tokens.device.type, enabled=False):
+    with torch.autocast(autocast_device(tokens), enabled=False):
         working = torch.promote_types(torch.promote_types(tokens.dtype, centers.dtype), torch.float32)
         middle = centers.to(working).mean(dim=1, keepdim=True)
         distances = squared_distances(tokens.to(working) - middle, centers.to(working) - middle).clamp(min=0)
