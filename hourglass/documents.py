@@ -62,7 +62,8 @@ def read(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as errors:
-        line, where, what = min(_explain(node, error) for error in errors.errors())
+        # A list is also called too short when its only entry is wrong; that is then no help.
+        _, line, where, what = min((error["type"] == "too_short", *_explain(node, error)) for error in errors.errors())
         raise UserError(f"{path}:{line}: {where}: {what}") from None
 
 

@@ -43,14 +43,24 @@ def track(runs: Sequence[Run], folder: Path, *, timeout: float, command: Sequenc
     try:
         output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        return f"not tracked: Weights & Biases did not answer within {timeout:g} s; repeat with `hourglass track`"
+        return _failed(f"Weights & Biases did not answer within {timeout:g} s")
     finally:
         _end(process)
     if process.returncode:
-        last = next((line for line in reversed(errors.splitlines()) if line.strip()), f"exit code {process.returncode}")
-        return f"not tracked: {last.strip()}; repeat with `hourglass track`"
-    sent = json.loads(output.splitlines()[-1])
+        return _failed(_last_line(errors) or f"exit code {process.returncode}")
+    try:
+        sent = json.loads(_last_line(output))
+    except ValueError:
+        return _failed(f"the answer was '{_last_line(output)}'")
     return f"tracked {sent['runs']} runs, {sent['mode']}, in {folder}"
+
+
+def _failed(reason: str) -> str:
+    return f"not tracked: {reason}; repeat with `hourglass track`"
+
+
+def _last_line(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
 def _end(process: subprocess.Popen[str]) -> None:
