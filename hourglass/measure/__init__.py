@@ -1,0 +1,12 @@
+"""Measuring a case: accuracy, cost and speed, each with the conditions it holds under, and where it comes from."""
+
+from __future__ import annotations
+
+from hourglass.measure.accuracy import accuracy
+from hourglass.measure.cost import cost
+from hourglass.measure.provenance import provenance
+from hourglass.measure.quantities import all_quantities, quantity
+from hourglass.measure.speed import speed
+from hourglass.measure.types import Measured
+
+__all__ = ["Measured", "accuracy", "all_quantities", "cost", "provenance", "quantity", "speed"]

@@ -1,0 +1,82 @@
+"""Statistics of timings: pure functions over lists of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between two bounds."""
+
+    low: float
+    value: float
+    high: float
+
+    def scaled(self, factor: float) -> Interval:
+        """In another unit."""
+        return Interval(self.low * factor, self.value * factor, self.high * factor)
+
+
+def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    """Median of independent samples and the interval between two of them that holds the true one.
+
+    The narrowest pair of order statistics, symmetric in rank, that covers the median with at least this confidence,
+    whatever the distribution (David and Nagaraja, *Order Statistics*, 2003, section 7.1); the extremes if there are too
+    few samples for that.
+
+    Args:
+        samples: At least one.
+        confidence: In (0, 1).
+
+    Raises:
+        ValueError: There is no sample, or the confidence is out of range.
+    """
+    if not samples:
+        raise ValueError("samples: there are none")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence: must be between 0 and 1, got {confidence}")
+    ordered, count = sorted(samples), len(samples)
+    rank = 0
+    while 2 * (rank + 1) < count and 2 * _at_most(rank + 1, count) <= 1 - confidence:
+        rank += 1
+    return Interval(ordered[rank], median(ordered), ordered[count - 1 - rank])
+
+
+def paired_ratio(numerator: Sequence[float], denominator: Sequence[float]) -> Interval:
+    """Median of the ratios of samples that were taken side by side, so that drift cancels, and its interval.
+
+    Args:
+        numerator: One sample a round.
+        denominator: Of the same rounds.
+
+    Raises:
+        ValueError: The lengths differ or are zero.
+    """
+    if len(numerator) != len(denominator):
+        raise ValueError(f"denominator: {len(denominator)} samples for {len(numerator)} rounds")
+    return median_interval([above / below for above, below in zip(numerator, denominator, strict=True)])
+
+
+def is_stable(samples: Sequence[float], window: int, tolerance: float) -> bool:
+    """Whether warm-up is over: the median of the last ``window`` samples is that of those before, within ``tolerance``.
+
+    Args:
+        samples: In the order they were taken.
+        window: At least 1; fewer than two windows are never stable.
+        tolerance: Relative.
+    """
+    if len(samples) < 2 * window:
+        return False
+    before, last = median(samples[-2 * window : -window]), median(samples[-window:])
+    return abs(last - before) <= tolerance * before
+
+
+def _at_most(below: int, count: int) -> float:
+    """Probability that at most so many of ``count`` samples lie below the true median."""
+    return sum(math.comb(count, number) for number in range(below + 1)) / float(2**count)

@@ -1,0 +1,76 @@
+"""Ways to run a model by name: untouched, as an hourglass, or by a competing method of token reduction.
+
+A new method is one file with an object that has the methods of `Method`, and one line in the table below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import nn
+
+from hourglass.errors import UserError
+from hourglass.registry import Registry
+
+Settings = Mapping[str, Any]
+
+
+class Method(Protocol):
+    """One way to run a model."""
+
+    def resolve(self, settings: Settings) -> dict[str, Any]:
+        """The settings in full, defaults filled in.
+
+        Raises:
+            ValueError: A setting is unknown, missing or out of range.
+        """
+        ...
+
+    def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
+        """Change the model, in place; the model.
+
+        Raises:
+            ValueError: The settings do not fit this model.
+        """
+        ...
+
+
+_METHODS: Registry[Method] = Registry(
+    "method",
+    {
+        "baseline": "hourglass.methods.baseline:BASELINE",
+        "hourglass": "hourglass.methods.clustering:HOURGLASS",
+    },
+)
+
+
+def names() -> list[str]:
+    """Names of all methods."""
+    return _METHODS.names()
+
+
+def resolve(method: str, settings: Settings) -> dict[str, Any]:
+    """A method's settings in full, as plain data: what provenance records.
+
+    Raises:
+        UserError: No method has that name, or a setting is unknown, missing or out of range.
+    """
+    chosen = _METHODS.get(method)
+    try:
+        return chosen.resolve(settings)
+    except ValueError as error:
+        raise UserError(f"method '{method}': {error}") from error
+
+
+def apply(method: str, model: nn.Module, settings: Settings) -> nn.Module:
+    """Change a model, in place, so that it runs by a method; the model.
+
+    Raises:
+        UserError: No method has that name, or the settings do not fit.
+    """
+    chosen = _METHODS.get(method)
+    try:
+        return chosen.apply(model, settings)
+    except ValueError as error:
+        raise UserError(f"method '{method}': {error}") from error

@@ -1,0 +1,25 @@
+"""The untouched model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from hourglass.methods import Settings
+
+
+class _Baseline:
+    """Does nothing, so that nothing is a method like every other."""
+
+    def resolve(self, settings: Settings) -> dict[str, Any]:
+        if settings:
+            raise ValueError(f"has no setting '{next(iter(settings))}'; it leaves the model as it is")
+        return {}
+
+    def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
+        self.resolve(settings)
+        return model
+
+
+BASELINE = _Baseline()

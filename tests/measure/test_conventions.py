@@ -1,0 +1,113 @@
+"""The rules of the paper's tables give the cells of the paper's tables, without computing anything.
+
+Cells: README of the authors' Expedit-Segmenter and Expedit-DINO repositories.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import hourglass
+from hourglass.measure.conventions import DPT, SEGMENTER, SWIN, convention_of, regions
+from hourglass.measure.macs import count_macs
+from hourglass.measure.operator_calls import OperatorCall
+
+META = torch.device("meta")
+
+
+def published(model, size):
+    counter = count_macs(lambda: model(torch.zeros(1, 3, *size, device=META)), regions(model))
+    return convention_of(model).macs(counter) / 1e9
+
+
+def segmenter(size, classes, depth):
+    vision_transformer = pytest.importorskip("timm.models.vision_transformer")
+    from hourglass.models.segmenter import MaskTransformer, Segmenter
+
+    with META:
+        encoder = vision_transformer.VisionTransformer(
+            size, 16, embed_dim=1024, depth=24, num_heads=16, num_classes=0, global_pool="", dynamic_img_size=True
+        )
+        return Segmenter(encoder, MaskTransformer(classes, 1024, 1024, depth, 16)).eval()
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize(
+    ("size", "classes", "depth", "baseline", "start", "side", "accelerated"),
+    [(640, 150, 2, 658.98, 10, 28, 443.84), (768, 19, 1, 995.6, 12, 32, 691.0), (480, 60, 2, 338.7, 8, 15, 161.0)],
+)
+def test_segmenter_cells(size, classes, depth, baseline, start, side, accelerated):
+    model = segmenter(size, classes, depth)
+    assert convention_of(model) is SEGMENTER
+    assert published(model, (size, size)) == pytest.approx(baseline, rel=0.004)
+    hourglass.apply(model, hourglass.Plan(start=start, clusters=(side, side), reconstruct="decoder"))
+    assert published(model, (size, size)) == pytest.approx(accelerated, rel=0.004)
+
+
+@pytest.mark.framework
+@pytest.mark.parametrize(("start", "side", "cell"), [(16, 9, 838.32), (14, 8, 768.29), (8, 8, 640.33)])
+def test_swin_cells(start, side, cell):
+    transformers = pytest.importorskip("transformers")
+    config = transformers.SwinConfig(
+        image_size=384,
+        embed_dim=192,
+        depths=[2, 2, 18, 2],
+        num_heads=[6, 12, 24, 48],
+        window_size=12,
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    with META:
+        model = transformers.SwinBackbone(config).eval()
+    assert convention_of(model) is SWIN
+    hourglass.apply(model, hourglass.Plan(start=start, clusters=(side, side), iterations=3))
+    assert published(model, (1152, 1152)) == pytest.approx(cell, rel=0.0002)
+
+
+@pytest.mark.framework
+def test_only_the_backbone_counts_beside_swin():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.SwinConfig(image_size=32, embed_dim=8, depths=[1], num_heads=[1], window_size=2)
+
+    class WithHead(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.backbone, self.head = transformers.SwinBackbone(config), torch.nn.Linear(8, 8)
+
+        def forward(self, images):
+            return self.head(self.backbone(images).feature_maps[0].flatten(2).transpose(1, 2))
+
+    with META:
+        model = WithHead().eval()
+    assert published(model, (32, 32)) == published(model.backbone, (32, 32)) > 0
+
+
+@pytest.mark.framework
+def test_dpt_counts_two_per_multiply_accumulate():
+    transformers = pytest.importorskip("transformers")
+    config = transformers.DPTConfig(
+        hidden_size=8,
+        num_hidden_layers=4,
+        num_attention_heads=1,
+        intermediate_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+    )
+    with META:
+        model = transformers.DPTForDepthEstimation(config)
+    assert convention_of(model) is DPT
+    assert DPT.flops_per_mac == 2
+
+
+def test_operators_by_the_fitted_formulas():
+    n, k, d, i = 1600, 784, 1024, 5
+    clustering = OperatorCall("clustering", 1, n, k, d, i)
+    weights = OperatorCall("weights", 1, n, k, d)
+    product = OperatorCall("reconstruction", 1, n, k, 150)
+    assert SEGMENTER.operator(clustering) == n * d + i * (50 * n * d + 75 * n + k * n * d + k * d)
+    assert SEGMENTER.operator(weights) + SEGMENTER.operator(product) == 20 * n * d + 60 * n
+    assert DPT.operator(clustering) == i * k * n * d
+    assert DPT.operator(weights) == DPT.operator(product) == 0
+    windows = OperatorCall("clustering", 36, 144, 64, 768, 3)
+    assert SWIN.operator(windows) == 36 * 6 * 144 * 64 * 768

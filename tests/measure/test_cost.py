@@ -1,0 +1,49 @@
+"""Cost of a small model by hand, and what a case returns."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from hourglass import models
+from hourglass.measure import all_quantities, cost, quantity
+from hourglass.measure.cost import cost_of
+
+
+def small(device="cpu"):
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1)).to(device).eval()
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_every_quantity_by_hand(device):
+    values, uncounted = cost_of(small(device), torch.zeros(1, 3, 6, 10, device=device))
+    pixels = 60
+    assert values["parameters"] == 3 * 8 * 9 + 8 + 8 * 2 + 2
+    assert values["gmacs_executed"] == pytest.approx(pixels * (27 * 8 + 16) / 1e9)
+    assert values["gmacs_published"] == values["gflops_published"] == values["gmacs_executed"]
+    assert values["gmacs_operators"] == 0
+    assert values["weights_mib"] * 2**20 == values["parameters"] * 4
+    assert values["activations_mib"] * 2**20 == 2 * pixels * 8 * 4
+    assert values["peak_memory_mib"] == values["weights_mib"] + values["activations_mib"]
+    assert uncounted["relu"] == 1
+
+
+def test_a_case_returns_the_same_every_time(monkeypatch):
+    monkeypatch.setattr(models, "build", lambda _: small())
+    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(6, 10)))
+    case = SimpleNamespace(model="m", method="baseline", settings={}, precision="float32", seed=0)
+    first, second = cost(case), cost(case)
+    assert first == second
+    assert first["samples"]["image_size"] == [6, 10]
+    assert set(first["values"]) <= set(all_quantities())
+
+
+def test_bounds_are_declared_with_their_quantity():
+    assert quantity("speedup_low") is quantity("speedup")
+    assert quantity("miou").higher_is_better
+    assert not quantity("latency_ms_high").higher_is_better
+    with pytest.raises(ValueError, match="'speed' is not measured"):
+        quantity("speed")
