@@ -20,7 +20,7 @@ def apply(model: Model, plan: Plan) -> Model:
 
     From block ``plan.start`` on, the encoder runs on clusters of its tokens; feature maps come out at full resolution
     again (arXiv 2210.01035, section 3). Works at any input resolution and keeps ``state_dict`` keys. Compile the model
-    after this, not before.
+    after this, not before. Attention maps, where a model hands them out, stay those of the clusters.
 
     Args:
         model: A supported encoder, or any model that contains one.

@@ -78,7 +78,9 @@ def test_a_start_behind_the_last_block(start):
 
 
 def test_a_start_behind_the_last_map_that_is_used():
-    message = "^plan.start is 3, but DPTForDepthEstimation uses no feature map from behind block 3, so nothing would "
+    message = (
+        r"^plan.start is 3, but DPTForDepthEstimation uses no feature map behind its first 3 blocks, so nothing would "
+    )
     with pytest.raises(ValueError, match=message + "change: choose 0 to 2$"):
         hourglass.apply(dpt(), Plan(start=3, clusters=(3, 4)))
     hourglass.apply(dpt(), Plan(start=2, clusters=(3, 4)))

@@ -179,8 +179,8 @@ class TransformersVit:
         used = family.used(encoder)
         if used and plan.start >= max(used):
             raise ValueError(
-                f"plan.start is {plan.start}, but {type(encoder).__name__} uses no feature map from behind block "
-                f"{max(used)}, so nothing would change: choose 0 to {max(used) - 1}"
+                f"plan.start is {plan.start}, but {type(encoder).__name__} uses no feature map behind its first "
+                f"{max(used)} blocks, so nothing would change: choose 0 to {max(used) - 1}"
             )
         anatomy = Anatomy(
             projection=_projection(root.embeddings),

@@ -141,10 +141,8 @@ class PlainHourglass:
         self.passing.tapped = self.passing.undecoded = None
 
     def _narrow(self, block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-        tokens = args[0]
-        if any(
-            isinstance(value, Tensor) for value in (*args[1:], kwargs.get("attention_mask"), kwargs.get("attn_mask"))
-        ):
+        tokens, masks = args[0], (*args[1:], kwargs.get("attention_mask"), kwargs.get("attn_mask"))
+        if any(isinstance(mask, Tensor) for mask in masks):
             raise ValueError("an attention mask cannot follow the tokens into their clusters: run the model without it")
         narrow = squeeze(tokens, self._fitting_grid(tokens), self._prefix, self.plan)
         return self._moved(block, narrow, args, kwargs)
@@ -236,11 +234,15 @@ class PlainHourglass:
 
 
 def _around(encoder: nn.Module, model: nn.Module) -> Any:
-    """The module that holds both `encoder` and a decoder."""
-    for module in model.modules():
-        if isinstance(getattr(module, "decoder", None), nn.Module) and encoder in module.children():
-            return module
-    raise ValueError(
-        f"plan.reconstruct is 'decoder', but {type(model).__name__} has no module `decoder` beside its encoder: "
-        "use reconstruct='encoder', or give apply the model that contains both"
-    )
+    """The innermost module that holds both `encoder` and a decoder."""
+    holders = [
+        module
+        for module in model.modules()
+        if isinstance(getattr(module, "decoder", None), nn.Module) and encoder in list(module.modules())[1:]
+    ]
+    if not holders:
+        raise ValueError(
+            f"plan.reconstruct is 'decoder', but {type(model).__name__} has no module `decoder` beside its encoder: "
+            "use reconstruct='encoder', or give apply the model that contains both"
+        )
+    return holders[-1]

@@ -132,6 +132,12 @@ def depth_anything() -> nn.Module:
     return transformers.DepthAnythingForDepthEstimation(config)
 
 
+def upernet() -> nn.Module:
+    backbone = transformers.Dinov2Config(**TINY, out_features=["stage1", "stage2", "stage3", "stage4"])
+    config = transformers.UperNetConfig(backbone_config=backbone, hidden_size=8, use_auxiliary_head=False)
+    return transformers.UperNetForSemanticSegmentation(config)
+
+
 def of(config: str, model: str, **settings: Any) -> Callable[[], nn.Module]:
     return lambda: getattr(transformers, model)(getattr(transformers, config)(**{**TINY, **settings}))
 
@@ -198,5 +204,6 @@ ZOO = (
     Entry("DPTForDepthEstimation, hybrid", hybrid_dpt, 1, (128, 128)),
     Entry("DPTForDepthEstimation on DINOv2", dpt_on_dinov2, 1),
     Entry("DPTForSemanticSegmentation", of("DPTConfig", "DPTForSemanticSegmentation", **DPT), 1, SQUARE),
+    Entry("UperNetForSemanticSegmentation", upernet, 1),
     Entry("DepthAnythingForDepthEstimation", depth_anything, 1, call=STATES),
 )

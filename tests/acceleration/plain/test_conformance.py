@@ -89,6 +89,14 @@ def test_blocks_keep_fused_attention_and_see_the_clusters(entry, monkeypatch):
     assert lengths[:4] == [entry.tokens] + 3 * [entry.prefix + 12]
 
 
+def test_half_precision_stays_what_it_is_and_close(entry):
+    model, images = hourglass.apply(entry.model(), PLAN), entry.images()
+    expected = entry.run(model, images)
+    for got, want in zip(entry.run(model.bfloat16(), images.bfloat16()), expected, strict=True):
+        assert got.dtype == torch.bfloat16
+        assert torch.dist(got.float(), want) < 0.2 * want.norm() + 1e-3
+
+
 def test_gradients_reach_the_first_block_in_training(entry):
     model = hourglass.apply(entry.model(), PLAN).train()
     with torch.enable_grad():

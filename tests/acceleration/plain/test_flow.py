@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
+import timm
 import torch
 from torch import Tensor
 
@@ -190,3 +194,17 @@ def test_beit_looks_its_bias_up_on_the_grid_of_the_clusters(zoo):
     for layer in beit.layers[2:]:
         x = layer(x, resolution=(24, 32))
     torch.testing.assert_close(model(images).last_hidden_state, steps.widen(x))
+
+
+def test_equals_what_the_authors_dpt_hands_to_its_decoder():
+    """Golden: their `HourglassVisionTransformer`, run with location 1, i.e. two blocks at full resolution."""
+    golden = {key: torch.from_numpy(value) for key, value in np.load(Path(__file__).parent / "golden/dpt.npz").items()}
+    size = {"img_size": (48, 64), "patch_size": 8, "embed_dim": 16, "depth": 4, "num_heads": 2, "in_chans": 1}
+    model = timm.create_model("vit_tiny_patch16_224", num_classes=0, **size).eval()
+    weights = {key.removeprefix("weights."): value.float() for key, value in golden.items() if "weights" in key}
+    model.load_state_dict(weights)
+    hourglass.apply(model, Plan(start=2, clusters=(3, 4), temperature=0.3, neighbors=1))
+    maps = model.get_intermediate_layers(golden["images"].float(), n=4, return_prefix_tokens=True)
+    for index, (patches, prefix) in enumerate(maps):
+        want = golden[f"block_{index}"]
+        assert torch.dist(torch.cat([prefix, patches], dim=1), want) < 1e-5 * want.norm()
