@@ -52,9 +52,11 @@ class TransformersSam(Blocks):
             )
         return output
 
-    def overlay(self, block: nn.Module, tokens: Tensor, plan: Plan) -> Values:
+    def overlay(self, block: Any, tokens: Tensor, plan: Plan) -> Values:
         """See `Blocks`."""
-        return [(block, {"window_size": plan.clusters[0]})] if block.window_size else []
+        # Gradient checkpointing would run the forward again later, when these values are gone.
+        window = plan.clusters[0] if block.window_size else 0
+        return [(block, {"window_size": window, "gradient_checkpointing": False})]
 
 
 transformers_sam = TransformersSam()

@@ -100,7 +100,12 @@ class TransformersSwin(Swin):
         def get_attn_mask(*_: Any, **__: Any) -> Tensor | None:
             return mask if block.shift_size > 0 else None  # a block drops its shift where one window covers the grid
 
-        return {"window_size": window[0], "shift_size": shift[0], "get_attn_mask": get_attn_mask}
+        return {
+            "window_size": window[0],
+            "shift_size": shift[0],
+            "get_attn_mask": get_attn_mask,
+            "gradient_checkpointing": False,  # which runs a forward again later, when these values are gone
+        }
 
 
 class TransformersMaskFormerSwin(TransformersSwin):

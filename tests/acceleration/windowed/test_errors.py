@@ -1,0 +1,58 @@
+"""What does not fit is refused in one line, and nothing is changed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import SamVisionConfig
+from transformers.models.sam.modeling_sam import SamVisionEncoder
+
+import hourglass
+from hourglass import Plan
+
+TRANSFORMERS = ["SwinModel", "Swinv2Backbone", "Mask2FormerForUniversalSegmentation", "SamModel"]
+
+
+def refused(model: torch.nn.Module, plan: Plan) -> str:
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as caught:
+        hourglass.apply(model, plan)
+    assert not hourglass.is_applied(model)
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "blocks"), [("SwinModel", 6), ("UperNet-Swin", 8), ("timm-swinv2", 6), ("SamModel", 6)]
+)
+def test_start_beyond_the_last_block(name, blocks, by_name):
+    message = refused(by_name[name].model(), Plan(blocks, (2, 2)))
+    assert message == f"plan.start must be at most {blocks - 1} for an encoder of {blocks} blocks, got {blocks}"
+
+
+@pytest.mark.parametrize("name", [*TRANSFORMERS, "timm-swin"])
+def test_clusters_larger_than_the_window(name, by_name):
+    message = refused(by_name[name].model(), Plan(2, (5, 5)))
+    assert message == "plan.clusters must fit into the attention windows of 4 x 4 tokens, got 5 x 5"
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_clusters_that_are_not_square_where_windows_must_be(name, by_name):
+    assert "plan.clusters must be square" in refused(by_name[name].model(), Plan(2, (3, 2)))
+
+
+@pytest.mark.parametrize("name", [*TRANSFORMERS, "timm-swin"])
+def test_reconstruction_after_a_decoder(name, by_name):
+    message = refused(by_name[name].model(), Plan(2, (2, 2), reconstruct="decoder"))
+    assert "plan.reconstruct must be 'encoder'" in message
+
+
+def test_an_encoder_without_windows():
+    model = SamVisionEncoder(SamVisionConfig(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, window_size=0))
+    assert "needs attention windows" in refused(model, Plan(1, (2, 2)))
+
+
+def test_an_unsupported_backbone_names_the_supported_ones():
+    message = refused(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1)), Plan(1, (2, 2)))
+    assert "Swin and SwinV2 of transformers" in message
+    assert "Swin and SwinV2 of timm" in message
+    assert "SAM" in message
