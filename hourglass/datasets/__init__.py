@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 from hourglass.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment
-from hourglass.datasets.library import load, names, prepare, tasks
+from hourglass.datasets.library import categories, load, names, prepare, tasks
 
-__all__ = ["Category", "Dataset", "Instances", "Panoptic", "Sample", "Segment", "load", "names", "prepare", "tasks"]
+__all__ = [
+    "Category",
+    "Dataset",
+    "Instances",
+    "Panoptic",
+    "Sample",
+    "Segment",
+    "categories",
+    "load",
+    "names",
+    "prepare",
+    "tasks",
+]

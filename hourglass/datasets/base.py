@@ -131,6 +131,7 @@ class Dataset(Protocol):
 class Source(Protocol):
     """Where a data set comes from and how it is read: what the registry holds."""
 
+    categories: tuple[Category, ...]
     version: str
     """Changes when the files of the same data set would be others."""
     tasks: tuple[str, ...]

@@ -25,6 +25,7 @@ CATEGORIES = (
 class _Bccd:
     """The `Source` of BCCD."""
 
+    categories = CATEGORIES
     version = COMMIT
     tasks = ("object-detection",)
     splits = ("train", "val", "test")

@@ -43,6 +43,7 @@ CATEGORIES = tuple(
 class _CamVid:
     """The `Source` of CamVid."""
 
+    categories = CATEGORIES
     version = COMMIT
     tasks = ("semantic-segmentation",)
     splits = ("train", "val", "test")

@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hourglass.datasets.base import Dataset, Source
+from hourglass.datasets.base import Category, Dataset, Source
 from hourglass.errors import UserError
 from hourglass.files import write_json
 from hourglass.registry import Registry
@@ -42,6 +42,15 @@ def tasks(name: str) -> tuple[str, ...]:
         UserError: No data set has that name.
     """
     return _SOURCES.get(name).tasks
+
+
+def categories(name: str) -> tuple[Category, ...]:
+    """What the labels of a data set stand for.
+
+    Raises:
+        UserError: No data set has that name.
+    """
+    return _SOURCES.get(name).categories
 
 
 def prepare(name: str, *, root: Path, split: str | None = None) -> Path:

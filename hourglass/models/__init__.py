@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
 from torch import nn
 
-from hourglass.errors import UserError
+from hourglass.errors import UserError, hint
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -33,6 +32,15 @@ class ModelCard:
     def weights(self) -> Path:
         """Where its weights lie."""
         return WEIGHTS / f"{self.name}.safetensors"
+
+    def require(self, task: str) -> None:
+        """Make sure that it does a task.
+
+        Raises:
+            UserError: It does not.
+        """
+        if task not in self.tasks:
+            raise UserError(f"model: '{self.name}' cannot do {task}; it does {', '.join(self.tasks)}")
 
     def weights_sha256(self) -> str:
         """Of the weights file, hexadecimal.
@@ -111,9 +119,7 @@ def card(name: str) -> ModelCard:
         UserError: No model has that name.
     """
     if name not in _CARDS:
-        near = get_close_matches(name, _CARDS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known models: {', '.join(_CARDS)}"
-        raise UserError(f"model: unknown name '{name}'; {hint}")
+        raise UserError(f"model: unknown name '{name}'; {hint(name, names())}")
     return _CARDS[name]
 
 

@@ -12,10 +12,10 @@ from typing import TypeVar, cast
 import torch
 from torch import Tensor
 
+from hourglass.acceleration.clusters import Grid, narrow
 from hourglass.acceleration.plan import Plan
-from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights
+from hourglass.operators import ReconstructionWeights
 
-Grid = tuple[int, int]
 Value = TypeVar("Value")
 
 _MARK = "_hourglass_squeeze"
@@ -68,22 +68,10 @@ def squeeze(tokens: Tensor, grid: Grid, prefix: int, plan: Plan) -> Tensor:
     Returns:
         (B, prefix + h * w, C), which carries its `Squeeze`.
     """
-    patches = tokens[:, prefix:]
-    centers = cluster(
-        patches,
-        grid,
-        plan.clusters,
-        iterations=plan.iterations,
-        window=plan.window,
-        temperature=plan.temperature,
-        semantics=plan.semantics,
-    )
-    weights = reconstruction_weights(
-        patches, centers, neighbors=plan.neighbors, temperature=plan.temperature, semantics=plan.semantics
-    )
-    narrow = torch.cat([tokens[:, :prefix], centers], dim=1)
-    setattr(narrow, _WHOLE, tokens)  # whoever records the first narrow block's input shall be handed the true one
-    return Squeeze(weights, grid, prefix, plan).mark(narrow)
+    centers, weights = narrow(tokens[:, prefix:], grid, plan)
+    few = torch.cat([tokens[:, :prefix], centers], dim=1)
+    setattr(few, _WHOLE, tokens)  # whoever records the first narrow block's input shall be handed the true one
+    return Squeeze(weights, grid, prefix, plan).mark(few)
 
 
 def squeeze_of(value: object) -> Squeeze | None:
@@ -95,8 +83,8 @@ def widened(value: Value) -> Value:
     """`value` with every tensor of the narrow part in it brought to full resolution, however deep it sits."""
     if (whole := getattr(value, _WHOLE, None)) is not None:
         return cast(Value, whole)
-    if (narrow := squeeze_of(value)) is not None:
-        return cast(Value, narrow.widen(cast(Tensor, value)))
+    if (way_back := squeeze_of(value)) is not None:
+        return cast(Value, way_back.widen(cast(Tensor, value)))
     if isinstance(value, (tuple, list)):
         return cast(Value, type(value)([widened(item) for item in value]))
     if isinstance(value, dict):  # the outputs of transformers' models are dictionaries too

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from hourglass.acceleration.clusters import narrow
 from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.windowed.overlay import Overlay, Values
 from hourglass.acceleration.windowed.windows import Size, count, join, split
-from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights
+from hourglass.operators import ReconstructionWeights
 
 Args = tuple[Any, ...]
 Widen = Callable[[Tensor], Tensor]
@@ -109,23 +110,11 @@ class WindowedHourglass:
 
     def _narrow(self, tokens: Tensor) -> Tensor:
         """(B, H, W, C) -> (B, rows * h, columns * w, C), the clusters of each window in its place."""
-        plan, grid = self._plan, (tokens.shape[1], tokens.shape[2])
+        grid = tokens.shape[1], tokens.shape[2]
         windows = count(grid[0], self._window[0]), count(grid[1], self._window[1])
-        inside = split(tokens, self._window)
-        centers = cluster(
-            inside,
-            self._window,
-            plan.clusters,
-            iterations=plan.iterations,
-            window=plan.window,
-            temperature=plan.temperature,
-            semantics=plan.semantics,
-        )
-        weights = reconstruction_weights(
-            inside, centers, neighbors=plan.neighbors, temperature=plan.temperature, semantics=plan.semantics
-        )
+        centers, weights = narrow(split(tokens, self._window), self._window, self._plan, windows=windows, extent=grid)
         self._narrowed = Narrowed(grid, windows, weights)
-        return join(centers, plan.clusters, windows)
+        return join(centers, self._plan.clusters, windows)
 
     def _widen(self, tokens: Tensor) -> Tensor:
         """(B, rows * h, columns * w, C) -> (B, H, W, C), without the padding."""

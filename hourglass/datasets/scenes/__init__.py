@@ -3,8 +3,8 @@
 A scene is a photograph of a landscape (sky, hills, grass, a road, water) with objects of six classes standing on it,
 seen through a pinhole camera. Everything follows from a seed, so a data set is a version, a split and a count.
 
-``layout`` decides what stands where, ``render`` turns that into pixels, depth and segments, ``writer`` puts them on disk in the
-formats of COCO, ADE20K and NYU, and ``dataset`` reads them back with the readers those data sets use.
+``layout`` decides what stands where, ``render`` turns that into pixels, depth and segments, ``writer`` puts them on
+disk in the formats of COCO, ADE20K and NYU, and ``source`` reads them back with the readers those data sets use.
 """
 
 from __future__ import annotations

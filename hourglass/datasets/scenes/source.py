@@ -20,6 +20,7 @@ FILES_PER_SCENE = 4
 class _Scenes:
     """The `Source` of scenes: one split, five tasks."""
 
+    categories = CATEGORIES
     version = f"{VERSION}.{EVALUATION_SCENES}"
     tasks = (
         "semantic-segmentation",
