@@ -1,0 +1,121 @@
+"""A folder to run the workflow in, with the project's rules and tables and a suite of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where a suite called ``tiny`` is run."""
+
+    path: Path
+    stand_ins: bool
+
+    @property
+    def environment(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+        stand_ins = {"PYTHONPATH": str(HERE / "stand_ins")} if self.stand_ins else {}
+        return {**inherited, "PATH": path, "WANDB_MODE": "offline", **stand_ins}
+
+    @property
+    def results(self) -> Path:
+        return self.path / "results" / "tiny"
+
+    @property
+    def suite(self) -> Path:
+        return self.path / "tiny.yaml"
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            arguments, cwd=self.path, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+
+    def snakemake(self, *options: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", "snakemake", *options, "--config", "suite=tiny.yaml")
+
+    def run(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.command(*self.snakemake("--cores", "2", *options))
+
+    def hourglass(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.command(sys.executable, "-m", "hourglass", *arguments)
+
+    def calls(self) -> list[str]:
+        """What the stand-in was asked to measure so far."""
+        return sorted((self.path / "calls.txt").read_text().splitlines())
+
+    def values(self) -> dict[str, Any]:
+        """Measured values by file; speed is left out, as no two runs agree on it."""
+        files = self.results.glob("*/*.json")
+        return {str(f.relative_to(self.results)): _values(f) for f in sorted(files) if f.name != "speed.json"}
+
+    def copy(self, to: Path) -> Folder:
+        shutil.copytree(self.path, to, symlinks=True)
+        return Folder(to, self.stand_ins)
+
+
+def _values(file: Path) -> Any:
+    return json.loads(file.read_text())["values"]
+
+
+def make_folder(path: Path, *, stand_ins: bool) -> Folder:
+    path.mkdir(exist_ok=True)
+    shutil.copytree(ROOT / "tables" / "definitions", path / "tables" / "definitions")
+    shutil.copy(HERE / "tiny.yaml", path)
+    for name in ("Snakefile", "workflows"):
+        (path / name).symlink_to(ROOT / name)
+    return Folder(path, stand_ins)
+
+
+def folder_of_stand_ins(path: Path) -> Folder:
+    made = make_folder(path, stand_ins=True)
+    ready = made.path / "data" / "scenes" / "ready.json"
+    ready.parent.mkdir(parents=True)
+    ready.write_text("{}")
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return folder_of_stand_ins(tmp_path / "work")
+
+
+@pytest.fixture(scope="module")
+def real_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Folder]:
+    """Makes folders of the real thing, which share the project's own data."""
+    (ROOT / "data").mkdir(exist_ok=True)
+
+    def make(name: str) -> Folder:
+        made = make_folder(tmp_path_factory.mktemp(name) / "work", stand_ins=False)
+        (made.path / "data").symlink_to(ROOT / "data")
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A run that was finished and accepted."""
+    made = folder_of_stand_ins(tmp_path_factory.mktemp("finished") / "work")
+    first = made.run()
+    assert first.returncode, "nothing has been accepted yet"
+    assert "nothing has been accepted yet" in first.stdout, first.stdout
+    accepted = made.hourglass("accept", "tiny.yaml", "--reason", "first results")
+    assert not accepted.returncode, accepted.stdout
+    second = made.run()
+    assert not second.returncode, second.stdout
+    return made

@@ -1,0 +1,50 @@
+"""Stands in for `hourglass.measure`: values follow from the plan, and every call is noted in ``calls.txt``.
+
+A plan that starts at block 9 is broken; while there is a file ``slow``, measuring takes a long time.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from hourglass.errors import UserError
+
+
+def accuracy(case: Any, data_root: Path, *, device: str, predictions: Path | None) -> dict[str, Any]:
+    assert (data_root / case.dataset / "ready.json").is_file()
+    if case.settings.get("start") == 9:
+        raise UserError("method 'hourglass': plan.start is beyond the last block")
+    return _measured(case, "accuracy", {"miou": 0.75 - 0.01 * (1 - _work(case)), "pixel_accuracy": 0.9})
+
+
+def cost(case: Any, *, device: str) -> dict[str, Any]:
+    return _measured(case, "cost", {"parameters": 5, "gmacs_executed": 8 * _work(case), "gflops_published": 7.5})
+
+
+def speed(case: Any, *, device: str) -> dict[str, Any]:
+    speedup = 1 / _work(case)
+    low, high = speedup * 0.99, speedup * 1.01
+    return _measured(
+        case, "speed", {"speedup_low": low, "speedup": speedup, "speedup_high": high, "control": 1.0, "latency_ms": 9.5}
+    )
+
+
+def provenance(case: Any, conditions: dict[str, Any]) -> dict[str, Any]:
+    known = {"commit": "c0ffee", "weights": "feed", "machine": "a processor", "precision": case.precision}
+    return {**known, **conditions}
+
+
+def _measured(case: Any, measurement: str, values: dict[str, Any]) -> dict[str, Any]:
+    with Path("calls.txt").open("a") as calls:
+        calls.write(f"{measurement} {case.plan}\n")
+    if Path("slow").exists():
+        time.sleep(300)
+    conditions = {"device": "cpu", "threads": 1, "attention": "fused", "data": "beef"}
+    return {"values": values, "samples": {}, "conditions": conditions}
+
+
+def _work(case: Any) -> float:
+    rows, columns = case.settings.get("clusters", (32, 32))
+    return rows * columns / 1024

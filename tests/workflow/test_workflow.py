@@ -1,0 +1,140 @@
+"""The workflow with stand-ins for what it measures: what runs when, and what is left when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CALLS = sorted(f"{measurement} {plan}" for measurement in ("accuracy", "cost", "speed") for plan in ("full", "mild"))
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_run_measures_everything_once_and_publishes_it(finished: Any) -> None:
+    assert finished.calls() == CALLS
+    published = {"results.csv", "verdict.json", "report.html", "tracking.json", "passed", "tables"}
+    assert published <= {path.name for path in finished.results.iterdir()}
+    tables = {path.name for path in (finished.results / "tables").iterdir()}
+    assert tables == {
+        f"{n}.{end}" for n in ("headline", "semantic-segmentation") for end in ("md", "tex", "csv", "html")
+    }
+    assert len(list(finished.results.glob("tracking/wandb/offline-run-*"))) == 2
+    logs = {path.name for path in (finished.results / "logs").iterdir()}
+    assert {"check.log", "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild.speed.log"} <= logs
+
+
+def test_a_second_run_has_nothing_to_do(finished: Any) -> None:
+    run = finished.run()
+    assert not run.returncode
+    assert "Nothing to be done" in run.stdout
+    assert finished.calls() == CALLS
+
+
+def test_a_dry_run_tells_the_truth_and_does_nothing(folder: Any) -> None:
+    run = folder.run("--dry-run", "--quiet", "reason")
+    assert not run.returncode, run.stdout
+    jobs = dict(line.split() for line in run.stdout.splitlines() if len(line.split()) == 2 and line[-1].isdigit())
+    assert {name: int(jobs[name]) for name in ("accuracy", "cost", "speed", "check")} == {
+        "accuracy": 2, "cost": 2, "speed": 2, "check": 1,
+    }  # fmt: skip
+    assert not folder.results.exists()
+
+
+def test_a_new_plan_runs_only_what_is_new(finished: Any, tmp_path: Path) -> None:
+    folder = finished.copy(tmp_path / "work")
+    with folder.suite.open("a") as suite:
+        suite.write("        strong: { start: 3, clusters: [16, 16] }\n")
+    run = folder.run()
+    assert run.returncode, "the new plan has not been accepted"
+    assert folder.calls() == sorted([*CALLS, "accuracy strong", "cost strong", "speed strong"])
+    assert "strong" in (folder.results / "tables" / "semantic-segmentation.md").read_text()
+    assert "3 missing" in run.stdout
+
+
+def test_a_changed_plan_is_measured_again(finished: Any, tmp_path: Path) -> None:
+    folder = finished.copy(tmp_path / "work")
+    folder.suite.write_text(folder.suite.read_text().replace("start: 6", "start: 5"))
+    run = folder.run()
+    assert run.returncode
+    assert "not comparable" in run.stdout
+    assert folder.calls() == sorted([*CALLS, "accuracy mild", "cost mild", "speed mild"])
+
+
+def test_a_regression_fails_by_name_after_everything_is_published(finished: Any, tmp_path: Path) -> None:
+    folder = finished.copy(tmp_path / "work")
+    accepted = folder.path / "tables" / "accepted" / "tiny.yaml"
+    accepted.write_text(accepted.read_text().replace("miou: 0.745625", "miou: 0.755"))
+    run = folder.run()
+    assert run.returncode
+    said = "regressed: semantic-segmentation.segmenter-scenes.scenes.hourglass.mild: accuracy miou: 0.745625 now, 0.755"
+    assert said in run.stdout
+    assert "verdict: failed" in (folder.results / "report.html").read_text()
+    assert 'class="number regressed"' in (folder.results / "tables" / "semantic-segmentation.html").read_text()
+    assert not (folder.results / "passed").exists()
+    assert folder.hourglass("check", "tiny.yaml").returncode == 1
+
+
+def test_one_broken_case_leaves_the_others_measured(folder: Any) -> None:
+    with folder.suite.open("a") as suite:
+        suite.write("        broken: { start: 9, clusters: [16, 16] }\n")
+    run = folder.run("--keep-going", "--show-failed-logs")
+    assert run.returncode
+    assert "hourglass: method 'hourglass': plan.start is beyond the last block" in run.stdout
+    assert folder.calls() == sorted([*CALLS, "cost broken", "speed broken"])
+    assert not list(folder.results.glob("*.broken/accuracy.json"))
+    for stage in ("collect", "verdict", "tables"):
+        made = folder.hourglass(stage, "tiny.yaml")
+        assert not made.returncode, made.stdout
+    assert "broken: accuracy: was not measured; run the suite" in folder.hourglass("check", "tiny.yaml").stdout
+
+
+def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
+    assert folder.run("--until", "cost").returncode == 0
+    done = {path: path.stat().st_mtime_ns for path in folder.results.glob("*/cost.json")}
+    assert len(done) == 2
+    (folder.path / "slow").touch()
+    with subprocess.Popen(
+        folder.snakemake("--cores", "2"),
+        cwd=folder.path,
+        env=folder.environment,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        _wait_until(lambda: len(folder.calls()) > 2)
+        os.killpg(run.pid, signal.SIGKILL)
+    (folder.path / "slow").unlink()
+    assert list((folder.path / ".snakemake" / "locks").iterdir()), "the killed run left its lock behind"
+    again = folder.run()
+    assert "nothing has been accepted yet" in again.stdout, again.stdout
+    assert folder.values() == finished.values()
+    assert {path: path.stat().st_mtime_ns for path in done} == done
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("clusters", "cluster", "tiny.yaml:14: experiments.0.methods.hourglass.mild.cluster: "),
+        ("scenes\n    images", "scene\n    images", "tiny.yaml:8: experiments.0.dataset: unknown dataset 'scene'"),
+        ("miou", "iou", "accuracy.metric: unknown metric 'iou'; did you mean 'miou'?"),
+    ],
+)
+def test_a_bad_suite_is_one_line_before_any_job(folder: Any, old: str, new: str, message: str) -> None:
+    folder.suite.write_text(folder.suite.read_text().replace(old, new))
+    run = folder.run()
+    assert run.returncode
+    assert message in run.stdout
+    assert "Traceback" not in run.stdout
+    assert not folder.results.exists()
+
+
+def _wait_until(happened: Any) -> None:
+    deadline = time.monotonic() + 300
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
