@@ -57,7 +57,8 @@ class Narrowed(NamedTuple):
 class WindowedHourglass:
     """Hooks around the last blocks of one stage.
 
-    A block has windows of clusters only while it runs; between two forward passes the model is the one it was.
+    A block has windows of clusters only while it runs; between two forward passes the model is the one it was. One
+    forward pass at a time: two threads need two copies of the model.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class WindowedHourglass:
     def _remembered(self) -> Narrowed:
         if self._narrowed is None:
             raise RuntimeError(
-                "a block of an accelerated stage ran outside of the stage; "
-                "call the whole encoder, and train without gradient checkpointing"
+                "a block ran outside of the stage that the hourglass is in: call the whole encoder, and train without "
+                "gradient checkpointing of single blocks"
             )
         return self._narrowed

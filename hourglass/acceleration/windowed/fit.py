@@ -26,8 +26,10 @@ def locate(plan: Plan, depths: Sequence[int]) -> tuple[int, int]:
         if block < depth:
             return stage, block
         block -= depth
+    total = sum(depths)
     raise ValueError(
-        f"plan.start must be at most {sum(depths) - 1} for an encoder of {sum(depths)} blocks, got {plan.start}"
+        f"plan.start is {plan.start}, but the encoder has {total} blocks, of which at least one has to follow the "
+        f"clustering: choose 0 to {total - 1}"
     )
 
 
@@ -45,11 +47,16 @@ def check(plan: Plan, window: Size, *, square: bool) -> None:
     (rows, columns), (height, width) = plan.clusters, window
     if rows > height or columns > width:
         raise ValueError(
-            f"plan.clusters must fit into the attention windows of {height} x {width} tokens, got {rows} x {columns}"
+            f"plan.clusters are {rows} x {columns}, but the attention windows hold {height} x {width} tokens: "
+            "choose no more than these"
         )
     if square and rows != columns:
-        raise ValueError(f"plan.clusters must be square, as this model's attention windows are, got {rows} x {columns}")
+        raise ValueError(
+            f"plan.clusters are {rows} x {columns}, but the attention windows of this model can only be square: "
+            "choose as many rows as columns"
+        )
     if plan.reconstruct != "encoder":
         raise ValueError(
-            f"plan.reconstruct must be 'encoder' for a model with attention windows, got {plan.reconstruct!r}"
+            f"plan.reconstruct is {plan.reconstruct!r}, but an encoder with attention windows reconstructs at the end "
+            "of a stage: use reconstruct='encoder'"
         )

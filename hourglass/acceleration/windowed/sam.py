@@ -21,7 +21,7 @@ class TransformersSam(Blocks):
     attention interpolate their position tables to whatever grid they meet, so only the window changes.
     """
 
-    name = "the image encoder of transformers' SAM"
+    name = "transformers SamVisionEncoder"
 
     def find(self, model: nn.Module) -> nn.Module | None:
         """The encoder in `model`, or None."""
@@ -38,7 +38,10 @@ class TransformersSam(Blocks):
         _, first = locate(plan, [len(blocks)])
         window = max(block.window_size for block in blocks)
         if window == 0:
-            raise ValueError("every block of this SAM encoder attends globally; the hourglass needs attention windows")
+            raise ValueError(
+                "every block of this SamVisionEncoder attends globally, and the hourglass clusters in windows: "
+                "use an encoder that has some"
+            )
         check(plan, (window, window), square=True)
         return WindowedHourglass(encoder, blocks, first, (window, window), self, plan)
 

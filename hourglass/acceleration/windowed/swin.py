@@ -70,7 +70,7 @@ class Swin(Blocks):
 class TransformersSwin(Swin):
     """Swin and SwinV2 of transformers: tokens (B, H * W, C) beside their grid, windows by their side."""
 
-    name = "Swin and SwinV2 of transformers, alone or as a backbone"
+    name = "transformers Swin, SwinV2 and DonutSwin, alone or as a backbone"
     stages: tuple[str, ...] = (
         "transformers.models.swin.modeling_swin:SwinStage",
         "transformers.models.swinv2.modeling_swinv2:Swinv2Stage",
@@ -111,7 +111,7 @@ class TransformersSwin(Swin):
 class TransformersMaskFormerSwin(TransformersSwin):
     """The Swin within transformers' MaskFormer, whose stages hand out what goes into and comes out of each block."""
 
-    name = "the Swin of transformers' MaskFormer"
+    name = "transformers MaskFormerSwin"
     stages = ("transformers.models.maskformer.modeling_maskformer_swin:MaskFormerSwinStage",)
 
     def stage_output(self, output: Any, grid: Size, widen: Widen, first: int) -> Any:
@@ -126,7 +126,7 @@ class TransformersMaskFormerSwin(TransformersSwin):
 class TimmSwin(Swin):
     """Swin and SwinV2 of timm: tokens (B, H, W, C), windows of any shape."""
 
-    name = "Swin and SwinV2 of timm"
+    name = "timm SwinTransformer and SwinTransformerV2"
     stages = (
         "timm.models.swin_transformer:SwinTransformerStage",
         "timm.models.swin_transformer_v2:SwinTransformerV2Stage",

@@ -26,33 +26,34 @@ def refused(model: torch.nn.Module, plan: Plan) -> str:
 )
 def test_start_beyond_the_last_block(name, blocks, by_name):
     message = refused(by_name[name].model(), Plan(blocks, (2, 2)))
-    assert message == f"plan.start must be at most {blocks - 1} for an encoder of {blocks} blocks, got {blocks}"
+    assert message.startswith(f"plan.start is {blocks}, but the encoder has {blocks} blocks")
+    assert message.endswith(f"choose 0 to {blocks - 1}")
 
 
 @pytest.mark.parametrize("name", [*TRANSFORMERS, "timm-swin"])
 def test_clusters_larger_than_the_window(name, by_name):
     message = refused(by_name[name].model(), Plan(2, (5, 5)))
-    assert message == "plan.clusters must fit into the attention windows of 4 x 4 tokens, got 5 x 5"
+    assert message.startswith("plan.clusters are 5 x 5, but the attention windows hold 4 x 4 tokens")
 
 
 @pytest.mark.parametrize("name", TRANSFORMERS)
 def test_clusters_that_are_not_square_where_windows_must_be(name, by_name):
-    assert "plan.clusters must be square" in refused(by_name[name].model(), Plan(2, (3, 2)))
+    message = refused(by_name[name].model(), Plan(2, (3, 2)))
+    assert message.startswith("plan.clusters are 3 x 2, but the attention windows of this model can only be square")
 
 
 @pytest.mark.parametrize("name", [*TRANSFORMERS, "timm-swin"])
 def test_reconstruction_after_a_decoder(name, by_name):
     message = refused(by_name[name].model(), Plan(2, (2, 2), reconstruct="decoder"))
-    assert "plan.reconstruct must be 'encoder'" in message
+    assert message.startswith("plan.reconstruct is 'decoder'")
 
 
 def test_an_encoder_without_windows():
     model = SamVisionEncoder(SamVisionConfig(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, window_size=0))
-    assert "needs attention windows" in refused(model, Plan(1, (2, 2)))
+    assert "attends globally" in refused(model, Plan(1, (2, 2)))
 
 
 def test_an_unsupported_backbone_names_the_supported_ones():
     message = refused(torch.nn.Sequential(torch.nn.Conv2d(3, 3, 1)), Plan(1, (2, 2)))
-    assert "Swin and SwinV2 of transformers" in message
-    assert "Swin and SwinV2 of timm" in message
-    assert "SAM" in message
+    for name in ("transformers Swin, SwinV2", "MaskFormerSwin", "timm SwinTransformer", "SamVisionEncoder"):
+        assert name in message

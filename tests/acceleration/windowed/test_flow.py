@@ -110,10 +110,7 @@ def test_a_stage_is_its_windows_one_by_one(name, build, clusters, first, by_name
 
     def through(blocks: list[nn.Module], tokens: Tensor) -> Tensor:
         for block in blocks:
-            if timm:
-                tokens = block(tokens)
-            else:
-                tokens = block(tokens.flatten(1, 2), tokens.shape[1:3])[0].reshape(tokens.shape)
+            tokens = block(tokens) if timm else block(tokens.flatten(1, 2), tokens.shape[1:3])[0].reshape(tokens.shape)
         return tokens
 
     small = [build(block, place, clusters) for place, block in enumerate(stage.blocks)][first:]
