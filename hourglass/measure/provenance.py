@@ -47,8 +47,8 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         "code": code_digest(),
         "packages": package_versions(),
         "python": platform.python_version(),
-        "machine": machine(),
-        "driver": _driver(torch.device(conditions["device"])),
+        "machine": machine(conditions["device"]),
+        "driver": _driver(conditions["device"]),
         "suite": case.suite,
         "suite_version": case.suite_version,
         "weights": models.card(case.model).weights_sha256(),
@@ -80,10 +80,10 @@ def package_versions() -> dict[str, str]:
     return {name: version for name in sorted(names) if (version := _version(name))}
 
 
-def machine() -> str:
-    """Processor, number of cores and system, or the name of the CUDA device."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def machine(device: str) -> str:
+    """Name of the CUDA device, or processor, number of cores, vector instructions and system."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
     capability = torch.backends.cpu.get_cpu_capability()
     return f"{_processor()}, {os.cpu_count()} cores, {capability}, {platform.system()}"
 
@@ -105,11 +105,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _driver(device: torch.device) -> str | None:
-    """CUDA and cuDNN versions; None on a CPU, which needs no driver."""
-    if device.type != "cuda":
+def _driver(device: str) -> str | None:
+    """Versions of driver, CUDA and cuDNN; None on a CPU, which needs no driver."""
+    if not device.startswith("cuda"):
         return None
-    return f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
+    driver = torch._C._cuda_getDriverVersion()  # type: ignore[attr-defined]
+    return f"driver {driver}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
 
 
 def _commit() -> tuple[str, bool]:
