@@ -17,7 +17,7 @@ from hourglass.datasets.base import IGNORED, Category, Panoptic
 from hourglass.tasks.base import Detections
 
 OPACITY = 0.6
-SURE = 0.4
+SURE = 0.5
 """Score from which on an object is drawn."""
 
 Categories = Sequence[Category]

@@ -124,7 +124,10 @@ RECIPES: dict[str, Recipe] = {
     ),
     "dpt-scenes": Recipe(
         build=_reference("dpt-scenes"),
-        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),),
+        stages=lambda data: (
+            Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),
+            Stage(WholeScenes(_scenes(data), batch=4), 380, 3e-4),
+        ),
         parent="vit-scenes",
         adopt=_encoder_to_dpt,
     ),

@@ -3,11 +3,11 @@
 
 rule collect:
     input:
-        expand(
-            f"{OUT}/{{case.id}}/{{measurement}}.json",
-            case=SUITE.cases,
-            measurement=MEASUREMENTS,
-        ),
+        [
+            f"{OUT}/{case.id}/{measurement}.json"
+            for case in SUITE.cases
+            for measurement in case.measurements
+        ],
     output:
         f"{OUT}/results.csv",
     log:

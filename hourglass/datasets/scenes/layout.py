@@ -84,8 +84,8 @@ def draw_layout(rng: np.random.Generator) -> Layout:
     """A random scene."""
     rows, columns = IMAGE_SIZE
     camera = Camera(
-        focal=columns * rng.uniform(0.8, 1.1),
-        height=rng.uniform(1.4, 2.6),
+        focal=columns * rng.uniform(0.9, 1.0),
+        height=rng.uniform(1.8, 2.2),
         horizon=rows * rng.uniform(0.28, 0.48),
         center=columns * rng.uniform(0.35, 0.65),
     )
