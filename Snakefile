@@ -13,7 +13,6 @@ min_version("9.11")
 
 from hourglass.errors import UserError
 from hourglass.models import card
-from hourglass.results import MEASUREMENTS
 from hourglass.runlock import clear_after_killed_run
 from hourglass.suite import Suite
 from hourglass.tables.definition import load_all

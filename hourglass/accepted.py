@@ -11,8 +11,8 @@ from pydantic import Field
 from hourglass.documents import Document, read
 from hourglass.errors import UserError
 from hourglass.files import write_text
-from hourglass.results import MEASUREMENTS, Measured, Measurement, Record
-from hourglass.suite import Name, Suite
+from hourglass.results import Measured, Record
+from hourglass.suite import Measurement, Name, Suite
 
 JUDGED_COST = ("parameters", "gmacs_executed", "gmacs_operators", "gmacs_published")
 JUDGED_SPEED = ("speedup_low", "speedup", "speedup_high")
@@ -58,7 +58,7 @@ def accept(tables: Path, suite: Suite, records: list[Record], reason: str) -> st
         raise UserError('reason: is empty; say why these results are right, as in `make accept REASON="..."`')
     done = {(record.case.id, record.measurement) for record in records}
     for case in suite.cases:
-        for measurement in MEASUREMENTS:
+        for measurement in case.measurements:
             if (case.id, measurement) not in done:
                 raise UserError(f"{case.id}: {measurement} was not measured; run the suite before accepting it")
     path = path_of(tables, suite)

@@ -18,9 +18,8 @@ from hourglass.errors import UserError
 
 if TYPE_CHECKING:
     from hourglass.measure import Measured
-    from hourglass.results import Measurement
     from hourglass.stages import Stages
-    from hourglass.suite import Case
+    from hourglass.suite import Case, Measurement
     from hourglass.verdict import Verdict
 
 app = typer.Typer(

@@ -11,19 +11,16 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
 from hourglass.documents import Document
 from hourglass.errors import UserError
 from hourglass.files import write_json
-from hourglass.suite import Case, Suite
+from hourglass.suite import Case, Measurement, Suite
 
 SCHEMA_VERSION: Literal[1] = 1
-
-Measurement = Literal["accuracy", "cost", "speed"]
-MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
 
 CONDITIONS: dict[Measurement, tuple[str, ...]] = {
     "accuracy": ("weights", "data", "precision", "device", "attention"),
@@ -145,7 +142,7 @@ class Row:
 
 def collect(results: Path, suite: Suite) -> list[Record]:
     """All stored measurements of a suite, in the suite's order."""
-    found = (load(results, case, measurement) for case in suite.cases for measurement in MEASUREMENTS)
+    found = (load(results, case, measurement) for case in suite.cases for measurement in case.measurements)
     return [record for record in found if record is not None]
 
 

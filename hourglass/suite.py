@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
@@ -22,6 +22,8 @@ FULL = "full"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Precision = Literal["float32", "bfloat16", "float16"]
+Measurement = Literal["accuracy", "cost", "speed"]
+MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
 
 
 class Case(Document):
@@ -65,6 +67,11 @@ class Case(Document):
     def is_baseline(self) -> bool:
         """Whether this is the untouched model."""
         return self.method == BASELINE
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What is measured of it. A baseline is timed beside every other case, so it has no speed of its own."""
+        return ("accuracy", "cost") if self.is_baseline else MEASUREMENTS
 
 
 class Criterion(Document):

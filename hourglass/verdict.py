@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hourglass.results import MEASUREMENTS, Measured, Measurement
-from hourglass.suite import Case, Criterion, Steadiness, Suite
+from hourglass.results import Measured
+from hourglass.suite import Case, Criterion, Measurement, Steadiness, Suite
 from hourglass.tasks.metric import Metric
 
 Status = Literal["pass", "regressed", "improved", "missing", "inconclusive", "not comparable"]
@@ -117,9 +117,7 @@ def _judge_case(
 ) -> Iterator[Verdict]:
     criterion = suite.experiment(case).accuracy
     higher_is_better = metrics[case.experiment].higher_is_better
-    for measurement in MEASUREMENTS:
-        if measurement == "speed" and case.is_baseline:
-            continue  # its speed-up over itself is the control of the others, not a result
+    for measurement in case.measurements:
         if measurement not in measured:
             yield _missing(case.id, measurement, "", "was not measured; run the suite")
             continue

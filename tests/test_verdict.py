@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from hourglass.measure.statistics import paired_ratio
-from hourglass.results import Measured, Measurement, Record, measured
-from hourglass.suite import Suite
+from hourglass.results import Measured, Record, measured
+from hourglass.suite import Measurement, Suite
 from hourglass.verdict import Interval, Results, Verdict, findings, judge, passed, ratio, within
 
 MILD = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from hourglass.report.figures import Panel, Point, svg
 from hourglass.suite import Case, Experiment
-from hourglass.tables.build import Content, fastest_that_keeps, share_kept
+from hourglass.tables.build import Content, fastest_that_keeps
 from hourglass.tables.model import Table
 from hourglass.tables.render import html
 from hourglass.verdict import findings, passed
@@ -67,19 +67,14 @@ def _highlight(experiment: Experiment, content: Content) -> Highlight:
     case = fastest_that_keeps(KEEP, experiment.id, content)
     if case is None:
         return Highlight(experiment.task, experiment.model, experiment.dataset, "", None, None, metric.title)
-    value = content.value(case.id, "accuracy", metric.name)
-    baseline = content.value(case.baseline_id, "accuracy", metric.name)
-    kept = None
-    if value is not None and baseline is not None:
-        kept = share_kept(value, baseline, higher_is_better=metric.higher_is_better)
-    speedup = content.value(case.id, "speed", "speedup")
+    speedup, kept = content.value(case, "speed", "speedup"), content.accuracy_kept(case)
     return Highlight(experiment.task, experiment.model, experiment.dataset, case.plan, speedup, kept, metric.title)
 
 
 def _figure(experiment: Experiment, content: Content) -> str:
     metric = content.metrics[experiment.id]
     cases = [case for case in content.suite.cases if case.experiment == experiment.id]
-    baseline = content.value(cases[0].id, "accuracy", metric.name)
+    baseline = content.value(cases[0], "accuracy", metric.name)
     keep = None
     if baseline is not None:
         keep = baseline * KEEP if metric.higher_is_better else baseline / KEEP
@@ -94,8 +89,8 @@ def _figure(experiment: Experiment, content: Content) -> str:
 def _points(cases: Sequence[Case], metric: str, measurement: str, quantity: str, content: Content) -> list[Point]:
     points = []
     for case in cases:
-        cost = content.value(case.id, measurement, quantity)
-        accuracy = content.value(case.id, "accuracy", metric)
+        cost = content.value(case, measurement, quantity)
+        accuracy = content.value(case, "accuracy", metric)
         if cost is not None and accuracy is not None:
             points.append(Point("baseline" if case.is_baseline else case.plan, case.is_baseline, cost, accuracy))
     return points

@@ -40,20 +40,44 @@ class Content:
         object.__setattr__(self, "_by_quantity", by_quantity)
         object.__setattr__(self, "_statuses", statuses)
 
-    def row(self, case_id: str, measurement: str, quantity: str) -> Row | None:
-        """The measured quantity, or None if it was not measured."""
-        return self._by_quantity.get((case_id, measurement, quantity))
+    def baseline(self, case: Case) -> Case:
+        """The baseline of a case; of a baseline, itself."""
+        return self.suite.case(case.baseline_id)
 
-    def value(self, case_id: str, measurement: str, quantity: str) -> float | int | None:
+    def row(self, case: Case, measurement: str, quantity: str) -> Row | None:
+        """The measured quantity, or None if it was not measured.
+
+        A baseline is timed beside every plan, in one process with it; its own times are those beside the first plan.
+        """
+        if measurement == "speed" and case.is_baseline:
+            first = next((c for c in self.suite.cases if c.baseline_id == case.id and not c.is_baseline), case)
+            return self._by_quantity.get((first.id, "speed", f"baseline_{quantity}"))
+        return self._by_quantity.get((case.id, measurement, quantity))
+
+    def value(self, case: Case, measurement: str, quantity: str) -> float | int | None:
         """Its number, or None if there is none."""
-        row = self.row(case_id, measurement, quantity)
+        row = self.row(case, measurement, quantity)
         return row.value if row else None
 
-    def status(self, case_id: str, measurement: str, quantity: str) -> str:
+    def baseline_value(self, case: Case, measurement: str, quantity: str) -> float | int | None:
+        """What a case's number is compared with: times only with those of the same process."""
+        if measurement == "speed" and not case.is_baseline:
+            return self.value(case, "speed", f"baseline_{quantity}")
+        return self.value(self.baseline(case), measurement, quantity)
+
+    def accuracy_kept(self, case: Case) -> float | None:
+        """Share of the baseline's judged accuracy, or None if it is not known."""
+        metric = self.metrics[case.experiment]
+        value = self.value(case, "accuracy", metric.name)
+        baseline = self.baseline_value(case, "accuracy", metric.name)
+        if value is None or baseline is None:
+            return None
+        return share_kept(value, baseline, higher_is_better=metric.higher_is_better)
+
+    def status(self, case: Case, measurement: str, quantity: str) -> str:
         """The verdict on it, or on the whole measurement."""
-        return self._statuses.get((case_id, measurement, quantity)) or self._statuses.get(
-            (case_id, measurement, ""), ""
-        )
+        on_quantity = self._statuses.get((case.id, measurement, quantity))
+        return on_quantity or self._statuses.get((case.id, measurement, ""), "")
 
 
 def build(name: str, definition: TableDefinition, content: Content) -> Table:
@@ -86,8 +110,8 @@ def fastest_that_keeps(share: float, experiment: str, content: Content) -> Case 
         (speedup, case)
         for case in content.suite.cases
         if case.experiment == experiment and not case.is_baseline
-        if (speedup := content.value(case.id, "speed", "speedup")) is not None
-        if (accuracy := _accuracy_share(case, content)) is not None and accuracy >= share
+        if (speedup := content.value(case, "speed", "speedup")) is not None
+        if (accuracy := content.accuracy_kept(case)) is not None and accuracy >= share
     ]
     return max(kept, key=lambda pair: pair[0])[1] if kept else None
 
@@ -102,15 +126,6 @@ def _fastest(definition: TableDefinition, content: Content) -> Iterator[Case]:
             continue
         baseline = next(case for case in content.suite.cases if case.experiment == experiment.id)
         yield fastest_that_keeps(definition.keep, experiment.id, content) or baseline
-
-
-def _accuracy_share(case: Case, content: Content) -> float | None:
-    metric = content.metrics[case.experiment]
-    value = content.value(case.id, "accuracy", metric.name)
-    baseline = content.value(case.baseline_id, "accuracy", metric.name)
-    if value is None or baseline is None:
-        return None
-    return share_kept(value, baseline, higher_is_better=metric.higher_is_better)
 
 
 def _column(definition: ColumnDefinition) -> Column:
@@ -140,12 +155,12 @@ def _setting(case: Case, name: str) -> object:
 
 
 def _number(column: ColumnDefinition, case: Case, content: Content, measurement: str, quantity: str) -> Cell:
-    shown_case = case.baseline_id if column.show == "baseline" else case.id
-    row = content.row(shown_case, measurement, quantity)
+    shown = content.baseline(case) if column.show == "baseline" else case
+    row = content.row(shown, measurement, quantity)
     if row is None or row.value is None:
         return Cell(value=None, text=NOT_MEASURED if row is None else NOT_APPLICABLE, source=row.file if row else "")
-    baseline = content.value(case.baseline_id, measurement, quantity)
-    status = content.status(shown_case, measurement, quantity)
+    baseline = content.baseline_value(shown, measurement, quantity)
+    status = content.status(shown, measurement, quantity)
     if column.show in ("share", "saved"):
         higher = content.metrics[case.experiment].higher_is_better if measurement == "accuracy" else True
         share = None if baseline is None else share_kept(row.value, baseline, higher_is_better=higher)
@@ -155,10 +170,10 @@ def _number(column: ColumnDefinition, case: Case, content: Content, measurement:
         return Cell(value=share, text=_text(share, column), status=status, source=row.file)
     text = _text(row.value, column)
     if column.interval:
-        low, high = (content.value(shown_case, measurement, f"{quantity}_{end}") for end in ("low", "high"))
+        low, high = (content.value(shown, measurement, f"{quantity}_{end}") for end in ("low", "high"))
         if low is not None and high is not None:
             text += f" [{_text(low, column)}, {_text(high, column)}]"
-    if case.is_baseline or baseline is None or column.change is None or column.show == "baseline":
+    if shown.is_baseline or baseline is None or column.change is None:
         return Cell(value=row.value, text=text, status=status, source=row.file)
     change = row.value - baseline
     if column.change == "absolute":

@@ -1,4 +1,7 @@
-"""Puts the stand-ins beside this file in place of the project's modules, in every process of a run."""
+"""Puts the stand-ins beside this file in place of the project's modules, in every process of a run.
+
+What they stand in for needs torch, which takes longer to import than everything else that the workflow's tests do.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
-STAND_INS = {"hourglass.measure": "measure.py", "hourglass.models": "models.py"}
+HERE = Path(__file__).parent
+STAND_INS = {f"hourglass.{path.stem}": path for path in HERE.glob("*.py") if path.stem != "sitecustomize"}
 
 
 class Finder(MetaPathFinder):
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if fullname not in STAND_INS:
             return None
-        return importlib.util.spec_from_file_location(fullname, Path(__file__).parent / STAND_INS[fullname])
+        return importlib.util.spec_from_file_location(fullname, STAND_INS[fullname])
 
 
 sys.meta_path.insert(0, Finder())

@@ -1,0 +1,19 @@
+"""Stands in for `hourglass.tasks`: one task with one metric."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import hourglass
+
+__path__ = [f"{path}/tasks" for path in hourglass.__path__]  # how a metric is declared needs no stand-in
+
+
+def names() -> list[str]:
+    return ["semantic-segmentation"]
+
+
+def get(name: str) -> SimpleNamespace:
+    from hourglass.tasks.metric import Metric
+
+    return SimpleNamespace(metrics=(Metric("miou", "mIoU", "fraction", True, "mean intersection over union"),))
