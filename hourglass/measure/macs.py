@@ -1,7 +1,7 @@
 """Counting multiply-accumulates while a model runs, on any device, the meta device included.
 
-Counted are matrix products, convolutions and attention, by torch's formulas where torch has one. Everything else, such
-as element-wise work, normalisation, pooling and interpolation, is listed by name.
+Counted are matrix products, convolutions, attention and weighted sums of rows, by torch's formulas where torch has one.
+Everything else, such as element-wise work, normalisation, pooling and interpolation, is listed by name.
 """
 
 from __future__ import annotations
@@ -34,6 +34,14 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) ->
     return attention_macs(query.shape, key.shape, value.shape)
 
 
+def _weighted_rows(
+    rows: Tensor, chosen: Tensor, *arguments: Any, per_sample_weights: Tensor | None = None, **_: Any
+) -> int:
+    """Sums of chosen rows: a multiply-accumulate for every element of them, if they are weighted."""
+    weights = arguments[4] if len(arguments) > 4 else per_sample_weights
+    return 0 if weights is None else chosen.numel() * rows.shape[1]
+
+
 def _distances(first: Tensor, second: Tensor, *_: Any, **__: Any) -> int:
     return prod(first.shape[:-1]) * second.shape[-2] * first.shape[-1]
 
@@ -53,6 +61,8 @@ ATTENTION: Mapping[Any, Callable[..., int]] = {
 }
 _OWN: Mapping[Any, Callable[..., int]] = {
     **ATTENTION,
+    aten._embedding_bag: _weighted_rows,
+    aten._embedding_bag_forward_only: _weighted_rows,
     aten._cdist_forward: _distances,
     aten._euclidean_dist: _distances,
 }

@@ -52,6 +52,14 @@ def test_products_and_convolutions(device):
 
 
 @DEVICES
+def test_weighted_sums_of_chosen_rows(device):
+    rows, chosen = on(device, 10, 6), torch.zeros(7, 3, dtype=torch.int64, device=device)
+    weighted = count_macs(lambda: F.embedding_bag(chosen, rows, mode="sum", per_sample_weights=on(device, 7, 3)))
+    assert weighted.macs == 7 * 3 * 6
+    assert count_macs(lambda: F.embedding_bag(chosen, rows, mode="sum")).macs == 0
+
+
+@DEVICES
 def test_no_fast_path_hides_a_whole_layer(device):
     layer = nn.TransformerEncoderLayer(20, 2, 40, batch_first=True).to(device).eval()
     enabled = torch.backends.mha.get_fastpath_enabled()
