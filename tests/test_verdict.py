@@ -124,7 +124,7 @@ def test_only_what_the_project_decides_fails_by_being_incomparable(
 
 def test_another_machine_leaves_accuracy_and_cost_judged(judged: Any, now: Results) -> None:
     other = now
-    for case in now:
+    for case in (case for case, found in now.items() if "speed" in found):
         other = condition(other, case, "speed", machine="other")
     verdicts = judged(other)
     assert {v.status for v in verdicts.values() if v.measurement == "speed"} == {"not comparable"}
