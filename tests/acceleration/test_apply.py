@@ -35,7 +35,7 @@ def test_importing_the_library_needs_torch_alone():
 def test_an_unsupported_model_is_told_what_is_supported():
     with pytest.raises(ValueError, match=r"^Linear contains no encoder that can be accelerated; supported: ") as error:
         hourglass.apply(nn.Linear(2, 2), PLAN)
-    for name in ("timm VisionTransformer", "transformers ViT", "DINOv3", "DPT", "Depth Anything", "Swin", "SAM"):
+    for name in ("timm VisionTransformer", "transformers ViT", "DINOv3", "DPT", "Depth Anything", "Swin", "Sam"):
         assert name in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from hourglass.acceleration.plain.squeeze import Grid, Squeeze, squeeze, squeeze_of, widened
+from hourglass.acceleration.clusters import Grid
+from hourglass.acceleration.plain.squeeze import Squeeze, squeeze, squeeze_of, widened
 from hourglass.acceleration.plan import Plan
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import hourglass
 from hourglass import Plan
+from hourglass.acceleration import clusters
 from hourglass.acceleration.plain import squeeze
 from hourglass.operators import cluster, reconstruct
 
@@ -168,8 +169,8 @@ def test_dpt_reconstructs_what_its_neck_reads_and_nothing_else(zoo, monkeypatch)
 
 def test_weights_are_computed_once_for_all_maps(entry, monkeypatch):
     calls = []
-    weights = squeeze.reconstruction_weights
-    monkeypatch.setattr(squeeze, "reconstruction_weights", lambda *a, **k: calls.append(a) or weights(*a, **k))
+    weights = clusters.reconstruction_weights
+    monkeypatch.setattr(clusters, "reconstruction_weights", lambda *a, **k: calls.append(a) or weights(*a, **k))
     entry.run(hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4))), entry.images())
     assert len(calls) == 1
 
