@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Literal
 
-from torch import Tensor
-
 from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights
 
 
@@ -71,9 +69,9 @@ def _weights(frame: FrameType) -> OperatorCall:
 
 
 def _reconstruction(frame: FrameType) -> OperatorCall:
-    matrix: Tensor = frame.f_locals["self"].matrix
-    batch, tokens, clusters = matrix.shape
-    return OperatorCall("reconstruction", batch, tokens, clusters, frame.f_locals["refined"].shape[2])
+    weights: ReconstructionWeights = frame.f_locals["self"]
+    batch, tokens, _ = weights.values.shape
+    return OperatorCall("reconstruction", batch, tokens, weights.centers, frame.f_locals["refined"].shape[2])
 
 
 _READERS: dict[CodeType, Callable[[FrameType], OperatorCall]] = {

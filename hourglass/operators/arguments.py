@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
-from torch import Tensor
+from torch import SymInt, Tensor
 
 Semantics = Literal["official", "paper"]
 
@@ -101,4 +101,4 @@ def check_semantics(value: str) -> None:
 
 def is_integer(value: object) -> bool:
     """Whether `value` is an integer and not a truth value."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int | SymInt) and not isinstance(value, bool)

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hourglass.operators.arguments import Semantics, check_clustering
+from hourglass.operators.clustering_local import cluster_local
+from hourglass.operators.precision import full_precision, working_dtype
+from hourglass.operators.tiling import choose_tiling
 
 
 def cluster(
@@ -40,9 +43,13 @@ def cluster(
         ValueError: an argument does not fit; the message names it.
     """
     check_clustering(tokens, grid, clusters, iterations, window, temperature, semantics)
-    working = tokens.float() if tokens.dtype in (torch.float16, torch.bfloat16) else tokens
-    with torch.autocast(tokens.device.type, enabled=False):
-        centers = cluster_dense(working, grid, clusters, iterations, window, temperature, semantics)
+    working = tokens.to(working_dtype(tokens))
+    with full_precision(tokens.device):
+        tiling = choose_tiling(grid, clusters, window, tokens.shape[2], iterations)
+        if tiling is None:
+            centers = cluster_dense(working, grid, clusters, iterations, window, temperature, semantics)
+        else:
+            centers = cluster_local(working, tiling, iterations, temperature, semantics)
     return centers.to(tokens.dtype)
 
 
@@ -99,7 +106,7 @@ def within_window(grid: tuple[int, int], clusters: tuple[int, int], window: int,
 
 
 def cells(tokens: int, centers: int, device: torch.device) -> Tensor:
-    """The initial cell of each token along one axis, as nearest-neighbour interpolation of the cells' indices gives it."""
+    """The initial cell of each token along one axis: nearest-neighbour interpolation of the cells' indices."""
     indices = torch.arange(centers, device=device, dtype=torch.float32)
     return F.interpolate(indices[None, None], size=tokens, mode="nearest")[0, 0].long()
 
@@ -107,7 +114,7 @@ def cells(tokens: int, centers: int, device: torch.device) -> Tensor:
 def squared_distances(tokens: Tensor, centers: Tensor) -> Tensor:
     """Squared Euclidean distances, (B, N, C) and (B, K, C) -> (B, N, K)."""
     norms = tokens.square().sum(dim=2)[:, :, None] + centers.square().sum(dim=2)[:, None, :]
-    return norms - 2 * tokens @ centers.transpose(1, 2)
+    return torch.baddbmm(norms, tokens, centers.transpose(1, 2), alpha=-2)
 
 
 class Cluster(nn.Module):

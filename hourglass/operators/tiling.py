@@ -1,0 +1,124 @@
+"""How a grid is cut into tiles of centers, each with the region of tokens that can reach them.
+
+Plain integers that depend on the sizes alone: shapes stay static whatever the tokens are. One axis is planned at a
+time, because both the cells and the pooling bins of a grid are products of its two axes.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from functools import lru_cache
+from operator import index
+from typing import NamedTuple
+
+import torch
+
+# The cost model's weights in multiply-accumulates, from timing both forms on a CPU: what it costs to move an element of
+# a region, and to pass an entry (a token and a center) through an iteration. They only choose among equal results.
+GATHER = 160
+LOCAL_ENTRY = 400
+DENSE_ENTRY = 1000
+
+# A region longer than this along an axis never pays, unless the region is the whole axis.
+LONGEST_REGION = 64
+
+
+class Axis(NamedTuple):
+    """One axis of the grid, cut into tiles of centers.
+
+    Tile `t` looks at the tokens `start[t]` to `start[t] + length - 1` and has room for the centers `first[t]` to
+    `first[t] + side - 1`; it answers for those of them that it owns, whose tokens are all within its region.
+    """
+
+    tokens: int
+    centers: int
+    reach: int
+    side: int
+    length: int
+    first: tuple[int, ...]
+    start: tuple[int, ...]
+    owner: tuple[int, ...]
+    cell: tuple[int, ...]
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles there are."""
+        return len(self.first)
+
+    @property
+    def window(self) -> int:
+        """How many centers a token can meet."""
+        return 2 * self.reach + 1
+
+
+def choose_tiling(
+    grid: tuple[int, int], clusters: tuple[int, int], window: int, channels: int, iterations: int
+) -> tuple[Axis, Axis] | None:
+    """The cheapest tiling of rows and columns, or None where the dense form is cheaper or there is nothing to do."""
+    # A trace may hold sizes as symbols; `index` turns them into the numbers that a plan needs.
+    tiling: tuple[Axis, Axis] | None = _constant_tiling(*map(index, (*grid, *clusters, window, channels, iterations)))
+    return tiling
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _constant_tiling(
+    height: int, width: int, rows: int, columns: int, window: int, channels: int, iterations: int
+) -> tuple[Axis, Axis] | None:
+    """A compiler takes the result as it is, instead of tracing the search."""
+    return cheapest_tiling((height, width), (rows, columns), window // 2, channels, iterations)
+
+
+@lru_cache(maxsize=1024)
+def cheapest_tiling(
+    grid: tuple[int, int], clusters: tuple[int, int], reach: int, channels: int, iterations: int
+) -> tuple[Axis, Axis] | None:
+    """`choose_tiling` where there is a choice."""
+    tokens = math.prod(grid)
+    cheapest = iterations * tokens * math.prod(clusters) * (2 * channels + DENSE_ENTRY)
+    best = None
+    for rows in tilings(grid[0], clusters[0], min(reach, clusters[0] - 1)):
+        for columns in tilings(grid[1], clusters[1], min(reach, clusters[1] - 1)):
+            region, slots = rows.length * columns.length, rows.side * columns.side
+            per_place = channels * (region + GATHER + slots) + iterations * slots * (region + LOCAL_ENTRY)
+            per_token = iterations * rows.window * columns.window * LOCAL_ENTRY
+            cost = rows.tiles * columns.tiles * region * per_place + tokens * per_token
+            if cost < cheapest:
+                cheapest, best = cost, (rows, columns)
+    return best
+
+
+@lru_cache(maxsize=1024)
+def tilings(tokens: int, centers: int, reach: int) -> tuple[Axis, ...]:
+    """The tilings of one axis worth considering: for each number of tiles, the one with the shortest regions."""
+    cell = cells(tokens, centers)
+    # The tokens that a center can meet are those within reach of its cell; its pooling bin can lie outside when h > H.
+    begin = [min(bisect_left(cell, c - reach), c * tokens // centers) for c in range(centers)]
+    end = [max(bisect_left(cell, c + reach + 1), -(-(c + 1) * tokens // centers)) for c in range(centers)]
+    shortest = max(e - b for b, e in zip(begin, end, strict=True))
+    found: dict[int, Axis] = {}
+    for length in [*range(shortest, min(tokens, LONGEST_REGION)), tokens]:
+        first = [0]
+        owner = []
+        for center in range(centers):
+            if end[center] - begin[first[-1]] > length:
+                first.append(center)
+            owner.append(len(first) - 1)
+        side = max(after - before for before, after in zip(first, [*first[1:], centers], strict=True))
+        start = tuple(min(begin[center], tokens - length) for center in first)
+        found.setdefault(
+            len(first), Axis(tokens, centers, reach, side, length, tuple(first), start, tuple(owner), cell)
+        )
+    return tuple(found.values())
+
+
+def cells(tokens: int, centers: int) -> tuple[int, ...]:
+    """The initial cell of each token along one axis: nearest-neighbour interpolation, rounded as PyTorch rounds it."""
+    scale = single(centers / tokens)
+    return tuple(min(int(single(token * scale)), centers - 1) for token in range(tokens))
+
+
+def single(value: float) -> float:
+    """`value` rounded to single precision."""
+    fraction, exponent = math.frexp(value)
+    return math.ldexp(round(fraction * 2**24), exponent - 24)
