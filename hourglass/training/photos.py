@@ -44,7 +44,7 @@ class CropsOfClasses:
 
     Args:
         photos: With label maps.
-        batch: Crops a step, all of the same scale and place.
+        batch: Crops a step, all of the same scale, each at a place of its own.
         side: Of the crop, in tokens; None takes whole photographs at the model's working size.
         classes: Number of classes.
     """
@@ -67,17 +67,18 @@ class CropsOfClasses:
         scale = 1.0 if self.side is None else rng.uniform(0.8, 1.4)
         grid = (round(model.working_size[0] * scale / PATCH), round(model.working_size[1] * scale / PATCH))
         rows, columns = grid if self.side is None else (self.side, self.side)
-        top, left = int(rng.integers(0, grid[0] - rows + 1)), int(rng.integers(0, grid[1] - columns + 1))
 
-        images, labels = [], []
+        images, labels, places = [], [], []
         for index in rng.choice(len(self.photos.samples), self.batch, replace=False):
             image, label = _resized(self.photos.samples[index], (grid[0] * PATCH, grid[1] * PATCH))
             if rng.random() < 0.5:
                 image, label = image.flip(-1), label.flip(-1)
+            top, left = int(rng.integers(0, grid[0] - rows + 1)), int(rng.integers(0, grid[1] - columns + 1))
             y, x = slice(top * PATCH, (top + rows) * PATCH), slice(left * PATCH, (left + columns) * PATCH)
             images.append(image[:, y, x])
             labels.append(label[y, x])
-        tokens, _ = encode_crop(model.encoder, jitter(torch.stack(images), rng), grid, top, left)
+            places.append((top, left))
+        tokens, _ = encode_crop(model.encoder, jitter(torch.stack(images), rng), grid, places)
         logits = model.decoder(tokens).transpose(1, 2).unflatten(2, (rows, columns))
         target = torch.stack(labels)
         logits = F.interpolate(logits, target.shape[-2:], mode="bilinear", align_corners=False)

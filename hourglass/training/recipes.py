@@ -49,8 +49,8 @@ def _scenes(data: Path) -> TrainingScenes:
 def _camvid(data: Path) -> tuple[Stage, ...]:
     photos = Photos("camvid", "semantic-segmentation", data)
     return (
-        Stage(CropsOfClasses(photos, batch=10, side=18, classes=11), 700, 8e-4),
-        Stage(CropsOfClasses(photos, batch=2, side=None, classes=11), 100, 2e-4),
+        Stage(CropsOfClasses(photos, batch=10, side=18, classes=11), 2600, 5e-4),
+        Stage(CropsOfClasses(photos, batch=2, side=None, classes=11), 60, 2e-4),
     )
 
 

@@ -40,7 +40,7 @@ class ClassesAndDepth(nn.Module):
             top: The place, in tokens: which position embeddings they get.
             left: Likewise.
         """
-        tokens, (rows, columns) = encode_crop(self.segmenter.encoder, images, GRID, top, left)
+        tokens, (rows, columns) = encode_crop(self.segmenter.encoder, images, GRID, [(top, left)] * len(images))
         scores = self.segmenter.decoder(tokens).transpose(1, 2).unflatten(2, (rows, columns))
         logs = self.depth_head(tokens).transpose(1, 2).unflatten(2, (rows, columns))
         logs = F.pixel_shuffle(logs, self.depth_cells)

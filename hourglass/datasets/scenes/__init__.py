@@ -9,7 +9,7 @@ disk in the formats of COCO, ADE20K and NYU, and ``source`` reads them back with
 
 from __future__ import annotations
 
-VERSION = 2
+VERSION = 3
 """Changes whenever the same seed would give a different picture."""
 
 IMAGE_SIZE = (256, 256)

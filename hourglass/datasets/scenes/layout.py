@@ -12,7 +12,7 @@ from hourglass.datasets.scenes.categories import THINGS
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera above flat ground, looking almost level."""
+    """A pinhole camera on a vehicle: about 2 m above flat ground, looking almost level."""
 
     focal: float
     """Pixels."""
@@ -86,7 +86,7 @@ def draw_layout(rng: np.random.Generator) -> Layout:
     camera = Camera(
         focal=columns * rng.uniform(0.9, 1.0),
         height=rng.uniform(1.8, 2.2),
-        horizon=rows * rng.uniform(0.28, 0.48),
+        horizon=rows * rng.uniform(0.35, 0.41),
         center=columns * rng.uniform(0.35, 0.65),
     )
     light = Light(
