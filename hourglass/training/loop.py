@@ -61,7 +61,7 @@ def fit(model: nn.Module, stage: Stage, checkpoint: Path, *, seed: int, title: s
                 group["lr"] = stage.learning_rate * _schedule(step / stage.steps)
             optimizer.zero_grad(set_to_none=True)
             loss = stage.objective(model, rng)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), stage.clip)
             optimizer.step()
 

@@ -21,7 +21,7 @@ def noisy_regression(model, rng):
     return (model(x) - x.sum(1, keepdim=True)).square().mean() + 0 * torch.rand(())
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     pass
 
 
@@ -37,10 +37,10 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
 
     def stumbling(model, rng):
         if next(steps, None) is None:
-            raise Interrupted
+            raise InterruptedRunError
         return noisy_regression(model, rng)
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         fit(broken, Stage(stumbling, steps=60, learning_rate=0.1), tmp_path / "broken.pt", seed=3, title="broken")
     fresh = nn.Linear(4, 1)
     fit(fresh, stage, tmp_path / "broken.pt", seed=3, title="broken")
