@@ -11,6 +11,7 @@ from snakemake.utils import min_version
 
 min_version("9.11")
 
+from hourglass import datasets
 from hourglass.errors import UserError
 from hourglass.models import card
 from hourglass.runlock import clear_after_killed_run

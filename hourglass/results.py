@@ -157,12 +157,25 @@ def measured(records: Iterable[Record]) -> dict[str, dict[Measurement, Measured]
 
 
 def common_provenance(records: Iterable[Record]) -> dict[str, str]:
-    """Provenance by name; where measurements differ in it, all that occurs."""
+    """Provenance of all measurements by name: the one value, a few, or the range of many.
+
+    Settings are left out: they are what cases differ in, and tables show them.
+    """
     found: dict[str, dict[str, None]] = {}
     for record in records:
         for name, value in record.provenance.items():
-            found.setdefault(name, {})[str(value)] = None
-    return {name: ", ".join(values) for name, values in found.items()}
+            found.setdefault(name, {})[_plain(value)] = None
+    return {name: _in_short(list(values)) for name, values in found.items() if name != "settings"}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {entry}" for name, entry in value.items())
+    return "none" if value is None else str(value)
+
+
+def _in_short(values: list[str], most: int = 6) -> str:
+    return ", ".join(values) if len(values) <= most else f"{min(values)} to {max(values)}"
 
 
 def rows(records: Iterable[Record]) -> list[Row]:

@@ -81,8 +81,10 @@ def test_cost_needs_no_condition_but_the_case(records: list[Record]) -> None:
     assert {"machine", "threads"} <= set(of_case["speed"].conditions)
 
 
-def test_provenance_that_differs_is_listed(records: list[Record]) -> None:
-    other = records[0].model_copy(update={"provenance": {**records[0].provenance, "commit": "decade"}})
-    common = common_provenance([*records, other])
-    assert common["commit"] == "c0ffee, decade"
-    assert common["device"] == "cpu"
+def test_provenance_in_short(suite: Suite) -> None:
+    def made(**provenance: object) -> Record:
+        return record("cost", suite.cases[0], {}, {}, provenance)
+
+    several = [made(commit=f"{number}", device="cpu", packages={"torch": "2"}, driver=None) for number in range(9)]
+    assert common_provenance(several) == {"commit": "0 to 8", "device": "cpu", "packages": "torch 2", "driver": "none"}
+    assert common_provenance(several[:2])["commit"] == "0, 1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hourglass.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment
-from hourglass.datasets.library import categories, load, names, prepare, tasks
+from hourglass.datasets.library import categories, load, names, prepare, tasks, version
 
 __all__ = [
     "Category",
@@ -17,4 +17,5 @@ __all__ = [
     "names",
     "prepare",
     "tasks",
+    "version",
 ]

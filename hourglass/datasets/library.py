@@ -44,6 +44,15 @@ def tasks(name: str) -> tuple[str, ...]:
     return _SOURCES.get(name).tasks
 
 
+def version(name: str) -> str:
+    """Version of a data set's files; where it is another, they have to be prepared again.
+
+    Raises:
+        UserError: No data set has that name.
+    """
+    return _SOURCES.get(name).version
+
+
 def categories(name: str) -> tuple[Category, ...]:
     """What the labels of a data set stand for.
 

@@ -60,8 +60,8 @@ class Folder:
 
     def values(self) -> dict[str, Any]:
         """Measured values by file; speed is left out, as no two runs agree on it."""
-        files = self.results.glob("*/*.json")
-        return {str(f.relative_to(self.results)): _values(f) for f in sorted(files) if f.name != "speed.json"}
+        files = sorted([*self.results.glob("*/accuracy.json"), *self.results.glob("*/cost.json")])
+        return {str(file.relative_to(self.results)): _values(file) for file in files}
 
     def copy(self, to: Path) -> Folder:
         shutil.copytree(self.path, to, symlinks=True)
@@ -102,6 +102,8 @@ def real_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Fol
     def make(name: str) -> Folder:
         made = make_folder(tmp_path_factory.mktemp(name) / "work", stand_ins=False)
         (made.path / "data").symlink_to(ROOT / "data")
+        prepared = made.hourglass("prepare", "scenes")
+        assert not prepared.returncode, prepared.stdout
         return made
 
     return make

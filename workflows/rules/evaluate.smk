@@ -17,7 +17,7 @@ rule accuracy:
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
     shell:
-        "hourglass accuracy {NAME} {wildcards.case} --device {DEVICE} > {log} 2>&1"
+        "hourglass accuracy {NAME} {wildcards.case} --device {params.device} > {log} 2>&1"
 
 
 rule cost:

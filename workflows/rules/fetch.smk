@@ -7,5 +7,7 @@ rule prepare:
     log:
         f"{OUT}/logs/{{dataset}}.prepare.log",
     retries: 2
+    params:
+        version=lambda wildcards: datasets.version(wildcards.dataset),
     shell:
         "hourglass prepare {wildcards.dataset} > {log} 2>&1"

@@ -14,4 +14,4 @@ rule speed:
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
     shell:
-        "hourglass speed {NAME} {wildcards.case} --device {DEVICE} > {log} 2>&1"
+        "hourglass speed {NAME} {wildcards.case} --device {params.device} > {log} 2>&1"

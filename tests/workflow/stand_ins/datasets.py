@@ -7,5 +7,9 @@ def names() -> list[str]:
     return ["scenes"]
 
 
+def version(name: str) -> str:
+    return "1"
+
+
 def tasks(name: str) -> tuple[str, ...]:
     return ("semantic-segmentation",)
