@@ -127,6 +127,7 @@ RECIPES: dict[str, Recipe] = {
         stages=lambda data: (
             Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),
             Stage(WholeScenes(_scenes(data), batch=4), 380, 3e-4),
+            Stage(WholeScenes(_scenes(data), batch=4), 120, 2e-4),
         ),
         parent="vit-scenes",
         adopt=_encoder_to_dpt,
