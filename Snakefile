@@ -43,7 +43,6 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 wildcard_constraints:
     case=r"[^/]+",
-    measurement="accuracy|cost|speed",
 
 
 include: "workflows/rules/fetch.smk"

@@ -94,6 +94,14 @@ def test_one_broken_case_leaves_the_others_measured(folder: Any) -> None:
     assert "broken: accuracy: was not measured; run the suite" in folder.hourglass("check", "tiny.yaml").stdout
 
 
+def test_two_jobs_never_share_a_gpu(folder: Any) -> None:
+    with folder.suite.open("a") as suite:
+        suite.write("        strong: { start: 3, clusters: [16, 16] }\n")
+    run = folder.run("--until", "accuracy", device="cuda")
+    assert not run.returncode, run.stdout
+    assert folder.calls() == ["accuracy full", "accuracy mild", "accuracy strong"]
+
+
 def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
     assert folder.run("--until", "cost").returncode == 0
     done = {path: path.stat().st_mtime_ns for path in folder.results.glob("*/cost.json")}

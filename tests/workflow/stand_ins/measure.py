@@ -1,6 +1,7 @@
 """Stands in for `hourglass.measure`: values follow from the plan, and every call is noted in ``calls.txt``.
 
-A plan that starts at block 9 is broken; while there is a file ``slow``, measuring takes a long time.
+A plan that starts at block 9 is broken, and so are two jobs at once on the device ``cuda``. While there is a file
+``slow``, measuring takes a long time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from hourglass.errors import UserError
 
 def accuracy(case: Any, data_root: Path, *, device: str, predictions: Path | None) -> dict[str, Any]:
     assert (data_root / case.dataset / "ready.json").is_file()
+    if device == "cuda":
+        _have_the_device_alone()
     if case.settings.get("start") == 9:
         raise UserError("method 'hourglass': plan.start is beyond the last block")
     return _measured(case, "accuracy", {"miou": 0.75 - 0.01 * (1 - _work(case)), "pixel_accuracy": 0.9})
@@ -52,6 +55,13 @@ def _measured(case: Any, measurement: str, values: dict[str, Any]) -> dict[str, 
         time.sleep(300)
     conditions = {"device": "cpu", "threads": 1, "attention": "fused", "data": "beef"}
     return {"values": values, "samples": {}, "conditions": conditions}
+
+
+def _have_the_device_alone() -> None:
+    occupied = Path("occupied")
+    occupied.touch(exist_ok=False)
+    time.sleep(2)
+    occupied.unlink()
 
 
 def _work(case: Any) -> float:
