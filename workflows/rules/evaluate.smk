@@ -16,6 +16,8 @@ rule accuracy:
         device=DEVICE,
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
+    message:
+        "accuracy of {wildcards.case}"
     shell:
         "hourglass accuracy {NAME} {wildcards.case} --device {params.device} > {log} 2>&1"
 
@@ -29,5 +31,7 @@ rule cost:
     threads: 1
     params:
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
+    message:
+        "cost of {wildcards.case}"
     shell:
         "hourglass cost {NAME} {wildcards.case} > {log} 2>&1"

@@ -9,5 +9,7 @@ rule prepare:
     retries: 2
     params:
         version=lambda wildcards: datasets.version(wildcards.dataset),
+    message:
+        "data set {wildcards.dataset}"
     shell:
         "hourglass prepare {wildcards.dataset} > {log} 2>&1"

@@ -13,5 +13,7 @@ rule speed:
         device=DEVICE,
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
+    message:
+        "speed of {wildcards.case}"
     shell:
         "hourglass speed {NAME} {wildcards.case} --device {params.device} > {log} 2>&1"
