@@ -22,4 +22,5 @@ def smallest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     candidates = grouped.gather(3, groups[:, :, None, :].expand(-1, -1, GROUP, -1)).flatten(2)
     found, where = candidates.topk(count, dim=2, largest=False, sorted=False)
     member, group = where // count, where % count
-    return found, groups.gather(2, group) + member * grouped.shape[3]
+    # Padding can only be found among numbers that are not finite; even then an index must be one.
+    return found, (groups.gather(2, group) + member * grouped.shape[3]).clamp(max=values.shape[2] - 1)
