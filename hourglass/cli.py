@@ -73,7 +73,7 @@ def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: o
         case Kind.RECIPES:
             from hourglass import training
 
-            names = training.recipes()
+            names = training.names()
         case _:
             import importlib
 

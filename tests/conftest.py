@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from hourglass.results import Record, record
 from hourglass.suite import Case, Suite
+
+# The same examples in every run: a change that passes today passes tomorrow.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 SUITE = """\
 name: example

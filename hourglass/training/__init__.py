@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def recipes() -> list[str]:
+def names() -> list[str]:
     """Names of the recipes."""
     from hourglass.training.recipes import RECIPES
 
@@ -18,7 +18,7 @@ def run(name: str, output: Path, data: Path, *, seed: int = 0, threads: int = 1)
     Killed and started again it continues from its last checkpoint; what is finished is not repeated.
 
     Args:
-        name: One of `recipes`.
+        name: One of `names`.
         output: Folder of the checkpoints and of the result, ``<name>.safetensors``.
         data: Folder of the training data.
         seed: Of the initial weights and of the batches.
