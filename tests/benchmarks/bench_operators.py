@@ -1,0 +1,109 @@
+"""How much faster the operators are than the official formula written densely, and how their time grows.
+
+Each round times the dense form and then ours, so that whatever else the machine does meets both. The ratio of the two
+is the figure to look at; the times themselves belong to the machine.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+import torch
+
+from hourglass.operators import cluster, reconstruct
+from hourglass.operators.clustering import cells
+
+ROUNDS = 15
+
+
+@pytest.fixture(autouse=True)
+def _without_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def random(*sizes, seed=0):
+    return torch.randn(*sizes, generator=torch.Generator().manual_seed(seed))
+
+
+def alternate(benchmark, ours, dense):
+    """Benchmarks `ours`, with one call of `dense` before each; keeps the quartiles of the ratios."""
+    times = []
+
+    def time_dense():
+        begin = time.perf_counter()
+        dense()
+        times.append(time.perf_counter() - begin)
+
+    benchmark.pedantic(ours, setup=time_dense, rounds=ROUNDS, warmup_rounds=2)
+    ratios = [theirs / mine for theirs, mine in zip(times[-ROUNDS:], benchmark.stats.stats.data, strict=True)]
+    lower, median, upper = statistics.quantiles(ratios, n=4)
+    benchmark.extra_info["times_faster"] = [round(number, 2) for number in (median, lower, upper)]
+
+
+def dense_clustering(tokens, grid, clusters, iterations=5, window=5, temperature=0.02):
+    """The official formula: every token against every center, over all channels, in every iteration."""
+    image = tokens.transpose(1, 2).unflatten(2, grid)
+    centers = torch.nn.functional.adaptive_avg_pool2d(image, clusters).flatten(2).transpose(1, 2)
+    near_rows, near_columns = (
+        (cells(count, middles, tokens.device)[None, :] - torch.arange(middles)[:, None]).abs() <= window // 2
+        for count, middles in zip(grid, clusters, strict=True)
+    )
+    near = (near_rows[:, None, :, None] & near_columns[None, :, None, :]).flatten(2).flatten(0, 1)
+    penalty = (~near) * 1e16
+    for _ in range(iterations):
+        affinity = (-temperature * (dense_distances(centers, tokens) + penalty)).softmax(dim=1)
+        centers = affinity @ tokens / affinity.sum(dim=2, keepdim=True).clamp(min=1e-16)
+    return centers
+
+
+def dense_reconstruction(refined, tokens, centers, neighbors=20, temperature=0.02):
+    """The official formula: weights to every center, zero for all but the nearest, times all refined rows."""
+    weights = torch.exp(-temperature * dense_distances(tokens, centers))
+    least = weights.topk(neighbors, dim=2).values[:, :, -1:]
+    kept = torch.where(weights >= least, weights, torch.zeros_like(weights))
+    return torch.nn.functional.normalize(kept, dim=2) @ refined
+
+
+def dense_distances(left, right):
+    norms = left.square().sum(dim=2)[:, :, None] + right.square().sum(dim=2)[:, None, :]
+    return norms - 2 * left @ right.transpose(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("batch", "side", "clusters", "channels"),
+    [
+        (1, 40, 28, 1024),
+        (1, 48, 32, 1024),
+        (1, 30, 20, 1024),
+        (1, 36, 20, 192),
+        (64, 12, 8, 768),
+    ],
+)
+@pytest.mark.benchmark(group="clustering")
+def test_clustering(benchmark, batch, side, clusters, channels):
+    tokens = 0.5 * random(batch, side**2, channels)
+    grids = (side, side), (clusters, clusters)
+    torch.testing.assert_close(cluster(tokens, *grids), dense_clustering(tokens, *grids), rtol=1e-3, atol=1e-3)
+    alternate(benchmark, lambda: cluster(tokens, *grids), lambda: dense_clustering(tokens, *grids))
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+@pytest.mark.benchmark(group="clustering, growing grid")
+def test_clustering_of_a_growing_grid(benchmark, side):
+    tokens = random(1, side**2, 256)
+    benchmark.pedantic(cluster, (tokens, (side, side), (side * 5 // 8, side * 5 // 8)), rounds=ROUNDS, warmup_rounds=2)
+    benchmark.extra_info["microseconds_per_token"] = benchmark.stats.stats.median / side**2 * 1e6
+
+
+@pytest.mark.parametrize(
+    ("side", "clusters", "channels", "width"), [(40, 28, 1024, 1024), (48, 32, 1024, 1024), (40, 28, 1024, 150)]
+)
+@pytest.mark.benchmark(group="reconstruction")
+def test_reconstruction(benchmark, side, clusters, channels, width):
+    tokens = 0.3 * random(1, side**2, channels)
+    arguments = random(1, clusters**2, width, seed=1), tokens, cluster(tokens, (side, side), (clusters, clusters))
+    torch.testing.assert_close(reconstruct(*arguments), dense_reconstruction(*arguments), rtol=1e-3, atol=1e-3)
+    alternate(benchmark, lambda: reconstruct(*arguments), lambda: dense_reconstruction(*arguments))
