@@ -73,7 +73,9 @@ def _constant_tiling(
 def cheapest_tiling(
     grid: tuple[int, int], clusters: tuple[int, int], reach: int, channels: int, iterations: int
 ) -> tuple[Axis, Axis] | None:
-    """`choose_tiling` where there is a choice."""
+    """`choose_tiling` on numbers."""
+    if reach == 0 or clusters == (1, 1):
+        return None  # Every token meets one center: the layouts count on windows that stick out of the grid.
     tokens = math.prod(grid)
     cheapest = iterations * tokens * math.prod(clusters) * (2 * channels + DENSE_ENTRY)
     best = None
