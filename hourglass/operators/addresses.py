@@ -21,7 +21,7 @@ class AxisAddresses:
         """Puts the plan of the axis on the device."""
 
         def integers(values: tuple[int, ...] | range) -> Tensor:
-            return torch.tensor(values, dtype=torch.int32, device=device)
+            return torch.tensor(values, device=device)
 
         self.axis = axis
         self.first = integers(axis.first)

@@ -1,6 +1,7 @@
 """Token clustering: many tokens of a grid become the few centers of a coarser grid (paper, section 3.2).
 
-The plain form below is the specification. It costs a dense tokens x centers matrix in every iteration.
+`cluster_dense` is the specification, and what runs where nothing is faster. It pays for every pair of a token and a
+center, over all channels, in every iteration; `clustering_local` computes the same without.
 """
 
 from __future__ import annotations
@@ -25,19 +26,26 @@ def cluster(
     temperature: float = 0.02,
     semantics: Semantics = "official",
 ) -> Tensor:
-    """Clusters the tokens of a grid into the centers of a coarser grid.
+    """Clusters the tokens of a grid into the centers of a coarser grid: soft k-means among neighbors.
+
+    The centers begin as averages of the grid's cells. In each iteration a token divides itself among the centers around
+    its cell, by the softmax of -temperature * squared distance, and a center moves to the weighted mean of its tokens.
 
     Args:
         tokens: (B, H * W, C), row by row, without class or register tokens.
         grid: (H, W) of the tokens.
-        clusters: (h, w) of the centers; h * w may not exceed H * W.
+        clusters: (h, w) of the centers; h * w may not exceed H * W, though h may exceed H.
         iterations: rounds of soft k-means, kappa in the paper; 0 leaves the average pooling.
         window: side of the square of cells, around its own, whose centers a token can join; odd, lambda in the paper.
-        temperature: factor on the squared distance, tau.
-        semantics: `official` or `paper`.
+        temperature: positive factor on the squared distance, tau. It multiplies, under both semantics: a configuration
+            that divides by 100 is a temperature of 0.01.
+        semantics: `official` holds the affinities constant in the gradient, and divides by their sum or 1e-16, if that
+            is more: a center that no token is near to fades to zero. `paper` differentiates everything and takes the
+            mean however small the affinities are; a center that no token can join stays where it is. Neither clamps
+            distances at zero, which a softmax does not need.
 
     Returns:
-        (B, h * w, C), row by row, in the dtype of the tokens.
+        (B, h * w, C), row by row, in the dtype of the tokens; computed in at least float32.
 
     Raises:
         ValueError: an argument does not fit; the message names it.
@@ -75,13 +83,7 @@ def cluster_dense(
 
 
 def weighted_means(tokens: Tensor, log_affinity: Tensor, centers: Tensor, semantics: Semantics) -> Tensor:
-    """The next centers: the mean of the tokens, weighted with their affinity to each center.
-
-    `official` keeps the affinity out of the gradient, and divides by at least 1e-16: a center that no token is near to
-    fades to zero.
-    `paper` differentiates everything and is exact however small the affinities are; a center that no token can join
-    stays as it was.
-    """
+    """The next centers: the means of the tokens, weighted with their affinity to each center."""
     if semantics == "official":
         affinity = log_affinity.detach().exp().transpose(1, 2)
         return affinity @ tokens / affinity.sum(dim=2, keepdim=True).clamp(min=1e-16)

@@ -33,7 +33,7 @@ def cluster_local(
     seen = regions.detach() if official else regions
     gram = seen @ seen.transpose(1, 2)
 
-    shares = tiles.pooling.repeat(tokens.shape[0], 1, 1)
+    shares = tiles.pooling.expand(tokens.shape[0], -1, -1, -1).flatten(0, 1)
     for _ in range(iterations):
         inner = shares @ gram
         norms = (shares * inner).sum(dim=2, keepdim=True)
@@ -49,4 +49,4 @@ def cluster_local(
             log_affinity = tiles.normalized(nearness, 2 * temperature, torch.log_softmax, nothing=-torch.inf)
             unreached = torch.isneginf(log_affinity).all(dim=2, keepdim=True)
             shares = torch.where(unreached, shares, log_affinity.masked_fill(unreached, 0.0).softmax(dim=2))
-    return tiles.centers(shares @ regions) + middle
+    return tiles.centers(shares @ regions).add_(middle)

@@ -97,7 +97,7 @@ def layout(tiling: tuple[Axis, Axis], like: Tensor) -> OneTile | ManyTiles:
     It is remembered in ordinary eager execution. A trace (compilation, export, fake tensors) gets its own, as part of
     its graph.
     """
-    if type(like) is Tensor and not torch.compiler.is_compiling():
+    if type(like) is Tensor and not _is_compiling():
         with torch.inference_mode(False):
             return _remembered(tiling, like.dtype, like.device)
     return find_layout(tiling, like.dtype, like.device)
@@ -128,15 +128,17 @@ def find_layout(tiling: tuple[Axis, Axis], dtype: torch.dtype, device: torch.dev
     ).view(count, window)
     return ManyTiles(
         pooling,
-        region=F.pad(region.reshape(-1, places - 1), (0, 1)).flatten(),
-        outbound=outbound.clamp(max=size - 1).flatten(),
+        region=F.pad(region.reshape(-1, places - 1), (0, 1)).flatten().int(),
+        outbound=outbound.clamp(max=size - 1).flatten().int(),
         outside=torch.where(outbound < size, 0.0, -torch.inf).to(dtype),
-        inbound=F.pad(inbound.masked_fill(apart, 0), (0, 1)).flatten(),
-        owned=(rows.owned((x.tiles * slots, x.side))[:, None] + columns.owned((slots, 1))).flatten(),
+        inbound=F.pad(inbound.masked_fill(apart, 0), (0, 1)).flatten().int(),
+        owned=(rows.owned((x.tiles * slots, x.side))[:, None] + columns.owned((slots, 1))).flatten().int(),
     )
 
 
 _remembered = lru_cache(maxsize=64)(find_layout)
+# PyTorch 2.1 cannot tell, so there every call finds its layout anew.
+_is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: True)
 
 
 def by_tile(combine: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns: Tensor) -> Tensor:

@@ -12,13 +12,11 @@ from functools import lru_cache
 from operator import index
 from typing import NamedTuple
 
-import torch
-
 # The cost model's weights in multiply-accumulates, from timing both forms on a CPU: what it costs to move an element of
 # a region, and to pass an entry (a token and a center) through an iteration. They only choose among equal results.
 GATHER = 160
-LOCAL_ENTRY = 400
-DENSE_ENTRY = 1000
+LOCAL_ENTRY = 200
+DENSE_ENTRY = 600
 
 # A region longer than this along an axis never pays, unless the region is the whole axis.
 LONGEST_REGION = 64
@@ -57,16 +55,18 @@ def choose_tiling(
 ) -> tuple[Axis, Axis] | None:
     """The cheapest tiling of rows and columns, or None where the dense form is cheaper or there is nothing to do."""
     # A trace may hold sizes as symbols; `index` turns them into the numbers that a plan needs.
-    tiling: tuple[Axis, Axis] | None = _constant_tiling(*map(index, (*grid, *clusters, window, channels, iterations)))
-    return tiling
+    return _constant_tiling(*map(index, (*grid, *clusters, window, channels, iterations)))
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _constant_tiling(
     height: int, width: int, rows: int, columns: int, window: int, channels: int, iterations: int
 ) -> tuple[Axis, Axis] | None:
     """A compiler takes the result as it is, instead of tracing the search."""
     return cheapest_tiling((height, width), (rows, columns), window // 2, channels, iterations)
+
+
+# As `torch.compiler.assume_constant_result` would, which imports the whole compiler: a second for every process.
+_constant_tiling._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=1024)
