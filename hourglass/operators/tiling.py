@@ -7,7 +7,7 @@ time, because both the cells and the pooling bins of a grid are products of its 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from functools import lru_cache
 from operator import index
 from typing import NamedTuple
@@ -92,26 +92,33 @@ def cheapest_tiling(
 
 @lru_cache(maxsize=1024)
 def tilings(tokens: int, centers: int, reach: int) -> tuple[Axis, ...]:
-    """The tilings of one axis worth considering: for each number of tiles, the one with the shortest regions."""
+    """The tilings of one axis worth considering: for each number and size of tiles, that with the shortest regions."""
     cell = cells(tokens, centers)
     # The tokens that a center can meet are those within reach of its cell; its pooling bin can lie outside when h > H.
     begin = [min(bisect_left(cell, c - reach), c * tokens // centers) for c in range(centers)]
     end = [max(bisect_left(cell, c + reach + 1), -(-(c + 1) * tokens // centers)) for c in range(centers)]
     shortest = max(e - b for b, e in zip(begin, end, strict=True))
-    found: dict[int, Axis] = {}
+    found: dict[tuple[int, int], Axis] = {}
     for length in [*range(shortest, min(tokens, LONGEST_REGION)), tokens]:
-        first = [0]
-        owner = []
-        for center in range(centers):
-            if end[center] - begin[first[-1]] > length:
-                first.append(center)
-            owner.append(len(first) - 1)
-        side = max(after - before for before, after in zip(first, [*first[1:], centers], strict=True))
+        first = cut(begin, end, length, side=centers)
+        # As few places for centers as the tiles need: those at the border of the grid could hold more than the others.
+        side = next(side for side in range(1, centers + 1) if len(cut(begin, end, length, side)) == len(first))
+        first = cut(begin, end, length, side)
+        owner = tuple(bisect_right(first, center) - 1 for center in range(centers))
         start = tuple(min(begin[center], tokens - length) for center in first)
         found.setdefault(
-            len(first), Axis(tokens, centers, reach, side, length, tuple(first), start, tuple(owner), cell)
+            (len(first), side), Axis(tokens, centers, reach, side, length, tuple(first), start, owner, cell)
         )
     return tuple(found.values())
+
+
+def cut(begin: list[int], end: list[int], length: int, side: int) -> list[int]:
+    """The first center of each tile, if a tile takes up to `side` centers whose tokens fit into `length` places."""
+    first = [0]
+    for center in range(len(begin)):
+        if end[center] - begin[first[-1]] > length or center - first[-1] == side:
+            first.append(center)
+    return first
 
 
 def cells(tokens: int, centers: int) -> tuple[int, ...]:
