@@ -38,7 +38,7 @@ test: $(READY)  ## Run the tests
 	python -m pytest
 
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
-	python -m pytest -o addopts= tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare
+	python -m pytest -o addopts= tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
 lint: $(READY)  ## Check format, style, workflow and types
 	ruff format --check .
