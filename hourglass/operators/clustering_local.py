@@ -43,7 +43,7 @@ def cluster_local(
             affinity = tiles.normalized(nearness, 2 * temperature, torch.softmax, nothing=0.0)
             total = affinity.sum(dim=2, keepdim=True)
             floored = total.clamp(min=1e-16)
-            affinity[:, :, -1:] = floored - total
+            affinity[:, :, -1:] = floored - total  # What is missing is the zero vector's share.
             shares = affinity / floored
         else:
             log_affinity = tiles.normalized(nearness, 2 * temperature, torch.log_softmax, nothing=-torch.inf)
