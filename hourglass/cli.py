@@ -128,13 +128,17 @@ def cost(
 
 @app.command()
 def speed(
-    suite: SuiteArgument, case: CaseArgument, device: DeviceOption = "cpu", results: ResultsOption = RESULTS
+    suite: SuiteArgument,
+    case: CaseArgument,
+    device: DeviceOption = "cpu",
+    data: DataOption = DATA,
+    results: ResultsOption = RESULTS,
 ) -> None:
     """Time a case against its baseline, on a machine that does nothing else."""
     from hourglass import measure
 
     chosen = _case(suite, case)
-    _save(results, "speed", chosen, measure.speed(chosen, device=device))
+    _save(results, "speed", chosen, measure.speed(chosen, data, device=device))
 
 
 @app.command()

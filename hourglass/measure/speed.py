@@ -11,6 +11,7 @@ from time import perf_counter
 
 import torch
 
+from hourglass import datasets
 from hourglass.measure.running import Runner, build, device_named, example, reproducible, threads
 from hourglass.measure.statistics import Interval, is_stable, median_interval, paired_ratio
 from hourglass.measure.types import Case, Measured
@@ -74,6 +75,7 @@ def speed(
         UserError: As `running.build`.
     """
     where = device_named(device)
+    fingerprint = None if data_root is None else datasets.load(case.dataset, case.task, root=data_root).fingerprint
     timer = cuda_timer() if where.type == "cuda" else cpu_timer(clock)
     cores = available_cores()
     with threads(cores), reproducible(case.seed):
@@ -86,7 +88,7 @@ def speed(
     return {
         "values": summarise(single, batched, case.batch),
         "samples": {"latency_s": single, "throughput_s": batched, "throughput_batch": case.batch},
-        "conditions": {"device": device, "threads": cores, "attention": attention, "data": None},
+        "conditions": {"device": device, "threads": cores, "attention": attention, "data": fingerprint},
     }
 
 

@@ -105,12 +105,15 @@ def share_kept(value: float, baseline: float, *, higher_is_better: bool) -> floa
 
 
 def fastest_that_keeps(share: float, experiment: str, content: Content) -> Case | None:
-    """The case of an experiment with the greatest speed-up among those that keep this share of the accuracy."""
+    """The case of an experiment with the greatest speed-up among those that keep this share of the accuracy.
+
+    None if every such plan is slower than the baseline.
+    """
     kept = [
         (speedup, case)
         for case in content.suite.cases
         if case.experiment == experiment and not case.is_baseline
-        if (speedup := content.value(case, "speed", "speedup")) is not None
+        if (speedup := content.value(case, "speed", "speedup")) is not None and speedup > 1
         if (accuracy := content.accuracy_kept(case)) is not None and accuracy >= share
     ]
     return max(kept, key=lambda pair: pair[0])[1] if kept else None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ def test_the_fastest_plan_must_keep_its_share(content: Content) -> None:
     experiment = content.suite.experiments[0].id
     found = {share: fastest_that_keeps(share, experiment, content) for share in (0.9, 0.99, 1.0)}
     assert {share: case and case.plan for share, case in found.items()} == {0.9: "strong", 0.99: "mild", 1.0: None}
+
+
+def test_a_plan_that_is_slower_than_its_baseline_is_not_the_fastest(suite: Suite, records: list[Record]) -> None:
+    slower = [replace(row, value=0.9) if row.quantity == "speedup" else row for row in rows(records)]
+    content = Content(suite, slower, suite.metrics())
+    assert fastest_that_keeps(0.5, suite.experiments[0].id, content) is None
+    assert build("one", load_all(TABLES, suite)["headline"], content).rows[0][3].text == "full"
 
 
 def test_an_error_that_shrinks_is_quality_that_grows() -> None:

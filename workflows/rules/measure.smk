@@ -2,6 +2,8 @@
 
 
 rule speed:
+    input:
+        lambda wildcards: f"data/{SUITE.case(wildcards.case).dataset}/ready.json",
     output:
         f"{OUT}/{{case}}/speed.json",
     log:
