@@ -6,6 +6,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from hourglass import models
 from hourglass.measure.conventions import convention_of, regions
 from hourglass.measure.macs import count_macs
 from hourglass.measure.memory import peak_bytes
@@ -15,23 +16,27 @@ from hourglass.measure.types import Case, Measured
 GIGA, MEBI = 1e9, 2**20
 
 
-def cost(case: Case, data_root: Path | None = None, *, device: str = "cpu") -> Measured:
+def cost(case: Case, data_root: Path | None = None, *, device: str | None = None) -> Measured:
     """Count what a case costs for one image of the size the model is timed on.
 
     Args:
         case: What to measure.
         data_root: Folder of the prepared data sets, to take the image from; None makes one up.
-        device: Where to run.
+        device: Where to run; None for the CPU, and for a model whose weights do not come with the project for the meta
+            device, where operations are counted without being computed.
 
     Raises:
         UserError: As `running.build`.
     """
+    if device is None:
+        device = "cpu" if models.card(case.model).artifact is None else "meta"
     with threads(1), reproducible(case.seed):
         runner = build(case, device_named(device))
         images = example(case, 1, data_root).to(runner.device)
-        runner(images)  # what a model keeps from its first run belongs to no run
+        if device != "meta":
+            runner(images)  # what a model keeps from its first run belongs to no run
         values, uncounted = cost_of(runner.model, images)
-        attention = runner.attention(images)
+        attention = runner.attention(images) if device != "meta" else None
     return {
         "values": values,
         "samples": {"uncounted_operators": uncounted, "image_size": list(images.shape[-2:])},
@@ -42,7 +47,8 @@ def cost(case: Case, data_root: Path | None = None, *, device: str = "cpu") -> M
 def cost_of(model: nn.Module, images: Tensor) -> tuple[dict[str, float | int | None], dict[str, int]]:
     """Cost of one forward pass, and the operators that were taken to be free of multiply-accumulates.
 
-    Works on the meta device too, where nothing is computed.
+    Works on the meta device too, where nothing is computed; what is allocated depends on the kernels that run, and is
+    not known there.
 
     Args:
         model: With or without a method applied.
@@ -52,7 +58,7 @@ def cost_of(model: nn.Module, images: Tensor) -> tuple[dict[str, float | int | N
     convention = convention_of(model)
     published = convention.macs(counter)
     weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-    activations = peak_bytes(lambda: model(images))
+    activations = None if images.is_meta else peak_bytes(lambda: model(images)) / MEBI
     values: dict[str, float | int | None] = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "gmacs_executed": counter.macs / GIGA,
@@ -60,7 +66,7 @@ def cost_of(model: nn.Module, images: Tensor) -> tuple[dict[str, float | int | N
         "gmacs_published": published / GIGA,
         "gflops_published": published * convention.flops_per_mac / GIGA,
         "weights_mib": weights / MEBI,
-        "activations_mib": activations / MEBI,
-        "peak_memory_mib": (weights + activations) / MEBI,
+        "activations_mib": activations,
+        "peak_memory_mib": None if activations is None else weights / MEBI + activations,
     }
     return values, counter.uncounted

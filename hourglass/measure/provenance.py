@@ -51,7 +51,7 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         "driver": _driver(conditions["device"]),
         "suite": case.suite,
         "suite_version": case.suite_version,
-        "weights": models.card(case.model).weights_sha256(),
+        "weights": None if conditions["device"] == "meta" else models.card(case.model).weights_sha256(),
         "settings": methods.resolve(case.method, case.settings),
         "precision": case.precision,
         "batch": case.batch,

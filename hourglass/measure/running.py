@@ -62,13 +62,13 @@ def build(case: Case, device: torch.device, method: str | None = None) -> Runner
 
     Args:
         case: What to run.
-        device: Where.
+        device: Where; the meta device takes a model without weights.
         method: Another method than the case's: ``baseline``, for the model as it was.
 
     Raises:
         UserError: A name is unknown, weights are missing, or the settings do not fit.
     """
-    model = models.build(case.model)
+    model = models.skeleton(case.model) if device.type == "meta" else models.build(case.model)
     model = methods.apply(method or case.method, model, {} if method else case.settings)
     return Runner(model.to(device).eval(), device, getattr(torch, case.precision))
 

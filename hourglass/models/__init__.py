@@ -3,108 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 
+import torch
 from torch import nn
 
 from hourglass.errors import UserError, hint
+from hourglass.models.cards import CARDS, ModelCard
 
-WEIGHTS = Path(__file__).parent / "weights"
+__all__ = ["ModelCard", "build", "card", "names", "skeleton"]
 
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What is known of a model without building it."""
-
-    name: str
-    tasks: tuple[str, ...]
-    dataset: str
-    image_size: tuple[int, int]
-    """Height and width of the images it is timed on."""
-    builder: str
-    """``module:function`` that returns it with random weights."""
-    description: str
-
-    @property
-    def weights(self) -> Path:
-        """Where its weights lie."""
-        return WEIGHTS / f"{self.name}.safetensors"
-
-    def require(self, task: str) -> None:
-        """Make sure that it does a task.
-
-        Raises:
-            UserError: It does not.
-        """
-        if task not in self.tasks:
-            raise UserError(f"model: '{self.name}' cannot do {task}; it does {', '.join(self.tasks)}")
-
-    def weights_sha256(self) -> str:
-        """Of the weights file, hexadecimal.
-
-        Raises:
-            UserError: There is no such file.
-        """
-        return _sha256(_existing(self))
-
-
-_REFERENCE = "hourglass.models.reference"
-_CARDS = {
-    card.name: card
-    for card in (
-        ModelCard(
-            "segmenter-scenes",
-            ("semantic-segmentation",),
-            "scenes",
-            (256, 256),
-            f"{_REFERENCE}:segmenter_scenes",
-            "Segmenter, ViT 192 wide, 12 deep, patch 8",
-        ),
-        ModelCard(
-            "dpt-scenes",
-            ("depth-estimation",),
-            "scenes",
-            (256, 256),
-            f"{_REFERENCE}:dpt_scenes",
-            "DPT, ViT 192 wide, 12 deep, patch 8",
-        ),
-        ModelCard(
-            "mask2former-scenes",
-            ("panoptic-segmentation", "instance-segmentation"),
-            "scenes",
-            (256, 256),
-            f"{_REFERENCE}:mask2former_scenes",
-            "Mask2Former, Swin 32 wide, 1-1-18-1 deep, window 8",
-        ),
-        ModelCard(
-            "fcos-scenes",
-            ("object-detection",),
-            "scenes",
-            (256, 256),
-            f"{_REFERENCE}:fcos_scenes",
-            "FCOS, Swin 32 wide, 1-1-18-1 deep, window 8",
-        ),
-        ModelCard(
-            "segmenter-camvid",
-            ("semantic-segmentation",),
-            "camvid",
-            (360, 480),
-            f"{_REFERENCE}:segmenter_camvid",
-            "Segmenter, ViT 192 wide, 12 deep, patch 8",
-        ),
-        ModelCard(
-            "fcos-bccd",
-            ("object-detection",),
-            "bccd",
-            (480, 640),
-            f"{_REFERENCE}:fcos_bccd",
-            "FCOS, Swin 32 wide, 1-1-18-1 deep, window 8",
-        ),
-    )
-}
+_CARDS = {card.name: card for card in CARDS}
 
 
 def names() -> list[str]:
@@ -134,18 +42,34 @@ def build(name: str, *, weights: bool = True) -> nn.Module:
         UserError: No model has that name, or its weights are missing or do not fit.
     """
     known = card(name)
-    module, function = known.builder.split(":")
-    model: nn.Module = getattr(importlib.import_module(module), function)()
+    model = _built(known)
     if weights:
         _load(model, known)
     return model.eval()
+
+
+def skeleton(name: str) -> nn.Module:
+    """The model in evaluation mode on the meta device: all its shapes, no numbers and no memory.
+
+    Raises:
+        UserError: No model has that name.
+    """
+    with torch.device("meta"):
+        model = _built(card(name))
+    return model.to("meta").eval()  # what was made by torch.Tensor(...) is not there yet
+
+
+def _built(known: ModelCard) -> nn.Module:
+    module, function = known.builder.split(":")
+    model: nn.Module = getattr(importlib.import_module(module), function)()
+    return model
 
 
 def _load(model: nn.Module, known: ModelCard) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = _existing(known)
+    path = known.existing_weights()
     try:
         model.load_state_dict(load_file(path))
     except SafetensorError as error:
@@ -153,17 +77,3 @@ def _load(model: nn.Module, known: ModelCard) -> None:
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{path}: does not fit the model '{known.name}': {first}") from error
-
-
-def _existing(known: ModelCard) -> Path:
-    if not known.weights.is_file():
-        raise UserError(
-            f"{known.weights}: the weights of '{known.name}' are missing; "
-            f"restore the file from the repository or run `hourglass train {known.name}`"
-        )
-    return known.weights
-
-
-@cache
-def _sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()

@@ -28,8 +28,18 @@ class DepthEstimator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """RGB images (B, 3, H, W) in [0, 1] to depth (B, H, W) in metres."""
-        inverse = self.scale * self.dpt(images * 2 - 1).predicted_depth + self.shift
+        inverse = self.scale * self._predict(images * 2 - 1) + self.shift
         depth: Tensor = torch.reciprocal(inverse)
         if depth.shape[-2:] != images.shape[-2:]:
             depth = F.interpolate(depth[:, None], images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
         return depth
+
+    def _predict(self, images: Tensor) -> Tensor:
+        """As the DPT's own forward, which takes every image for a square."""
+        config = self.dpt.config
+        output = self.dpt.dpt(images, output_hidden_states=True)
+        taps = config.backbone_out_indices[2:] if config.is_hybrid else config.backbone_out_indices
+        maps = [*(output.intermediate_activations or ()), *(output.hidden_states[tap + 1] for tap in taps)]
+        rows, columns = (side // config.patch_size for side in images.shape[-2:])
+        inverse: Tensor = self.dpt.head(self.dpt.neck(maps, rows, columns))
+        return inverse

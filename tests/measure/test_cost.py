@@ -17,9 +17,8 @@ def small(device="cpu"):
     return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 2, 1)).to(device).eval()
 
 
-@pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_every_quantity_by_hand(device):
-    values, uncounted = cost_of(small(device), torch.zeros(1, 3, 6, 10, device=device))
+def test_every_quantity_by_hand():
+    values, uncounted = cost_of(small(), torch.zeros(1, 3, 6, 10))
     pixels = 60
     assert values["parameters"] == 3 * 8 * 9 + 8 + 8 * 2 + 2
     assert values["gmacs_executed"] == pytest.approx(pixels * (27 * 8 + 16) / 1e9)
@@ -31,14 +30,26 @@ def test_every_quantity_by_hand(device):
     assert uncounted["relu"] == 1
 
 
+def test_on_the_meta_device_all_is_counted_but_memory():
+    on_cpu, on_meta = (cost_of(small(device), torch.zeros(1, 3, 6, 10, device=device))[0] for device in ("cpu", "meta"))
+    assert on_meta == on_cpu | {"activations_mib": None, "peak_memory_mib": None}
+
+
 def test_a_case_returns_the_same_every_time(monkeypatch):
     monkeypatch.setattr(models, "build", lambda _: small())
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(6, 10)))
+    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(6, 10), artifact=None))
     case = SimpleNamespace(model="m", method="baseline", settings={}, precision="float32", seed=0)
     first, second = cost(case), cost(case)
     assert first == second
     assert first["samples"]["image_size"] == [6, 10]
     assert set(first["values"]) <= set(all_quantities())
+
+
+def test_a_model_without_weights_is_counted_on_the_meta_device():
+    case = SimpleNamespace(model="dino-swin-l-coco", method="baseline", settings={}, precision="float32", seed=0)
+    measured = cost(case)
+    assert measured["conditions"]["device"] == "meta"
+    assert measured["values"]["gflops_published"] == pytest.approx(936.86, rel=0.0002)
 
 
 def test_bounds_are_declared_with_their_quantity():

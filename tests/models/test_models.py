@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers
 from safetensors.torch import save_file
 
 from hourglass import models
 from hourglass.errors import UserError
+from hourglass.models import cards
+from hourglass.models.depth import DepthEstimator
 from hourglass.models.reference import segmenter_camvid, segmenter_scenes
 
 MIB = 2**20
 UNFINISHED = {"segmenter-camvid"}
 """Not shipped: its training has not reached the floor yet."""
-SHIPPED = [name for name in models.names() if name not in UNFINISHED]
+OWN = [name for name in models.names() if models.card(name).artifact is None]
+SHIPPED = [name for name in OWN if name not in UNFINISHED]
+FULL_SIZE = [name for name in models.names() if name not in OWN]
 
 
-@pytest.fixture(scope="module", params=models.names())
+@pytest.fixture(scope="module", params=OWN)
 def built(request):
     torch.manual_seed(0)
     return models.card(request.param), models.build(request.param, weights=False)
@@ -86,7 +91,7 @@ def test_unknown_name():
 
 
 def test_missing_and_foreign_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "WEIGHTS", tmp_path)
+    monkeypatch.setattr(cards, "SHIPPED", tmp_path)
     with pytest.raises(UserError, match="the weights of 'dpt-scenes' are missing"):
         models.build("dpt-scenes")
     save_file({"nonsense": torch.zeros(1)}, tmp_path / "dpt-scenes.safetensors")
@@ -95,3 +100,51 @@ def test_missing_and_foreign_weights(tmp_path, monkeypatch):
     (tmp_path / "dpt-scenes.safetensors").write_bytes(b"not safetensors at all")
     with pytest.raises(UserError, match="not a readable safetensors file"):
         models.build("dpt-scenes")
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_a_full_size_model_is_built_without_allocating(name):
+    model = models.skeleton(name)
+    held = [*model.parameters(), *model.buffers()]
+    assert all(tensor.is_meta for tensor in held)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 100e6
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (
+            "dpt-hybrid-kitti",
+            "data/checkpoints/dpt-hybrid-kitti.safetensors: .* run `hourglass convert dpt-hybrid-kitti`",
+        ),
+        ("dino-swin-l-coco", "only its cost can be counted here"),
+    ],
+)
+def test_weights_that_are_not_part_of_the_project(name, what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=what):
+        models.card(name).weights_sha256()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_depth_of_an_image_that_is_no_square(hybrid):
+    shared = {
+        "hidden_size": 8, "num_hidden_layers": 4, "num_attention_heads": 1, "intermediate_size": 8, "image_size": 64,
+        "backbone_out_indices": [0, 1, 2, 3], "neck_hidden_sizes": [8, 16, 8, 8], "fusion_hidden_size": 8,
+    }  # fmt: skip
+    if hybrid:
+        backbone = transformers.BitConfig(
+            hidden_sizes=[8, 16, 32], depths=[1, 1, 1], embedding_size=8, num_groups=4, global_padding="same",
+            out_features=["stage1", "stage2", "stage3"], embedding_dynamic_padding=True,
+        )  # fmt: skip
+        shared |= {"is_hybrid": True, "backbone_config": backbone, "backbone_featmap_shape": [1, 32, 4, 4]}
+        shared |= {"neck_ignore_stages": [0, 1], "reassemble_factors": [1, 1, 1, 0.5], "readout_type": "project"}
+    torch.manual_seed(0)
+    model = DepthEstimator(transformers.DPTConfig(**shared), scale=0.1, shift=0.1).eval()
+    square = torch.rand(1, 3, 64, 64)
+    theirs = 0.1 * model.dpt(square * 2 - 1).predicted_depth + 0.1
+    torch.testing.assert_close(1 / model(square), theirs)
+    if hybrid:
+        model.dpt.dpt.embeddings.image_size = (64, 96)
+    assert model(torch.rand(1, 3, 64, 96)).shape == (1, 64, 96)

@@ -1,0 +1,251 @@
+"""What is known of each model without building it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from hourglass.errors import UserError
+
+SHIPPED = Path(__file__).parent / "weights"
+PREPARED = Path("data/checkpoints")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a model without building it."""
+
+    name: str
+    tasks: tuple[str, ...]
+    dataset: str
+    image_size: tuple[int, int]
+    """Height and width of the images it is timed on, and its cost counted."""
+    builder: str
+    """``module:function`` that returns it with random weights."""
+    description: str
+    artifact: str | None = None
+    """Id of the published checkpoint its weights come from; None if they come with the project."""
+    layout: str | None = None
+    """How the keys of that checkpoint are named; None if the model cannot be run outside of its own framework."""
+
+    @property
+    def weights(self) -> Path:
+        """Where its weights lie."""
+        folder = SHIPPED if self.artifact is None else PREPARED
+        return folder / f"{self.name}.safetensors"
+
+    def require(self, task: str) -> None:
+        """Make sure that it does a task.
+
+        Raises:
+            UserError: It does not.
+        """
+        if task not in self.tasks:
+            raise UserError(f"model: '{self.name}' cannot do {task}; it does {', '.join(self.tasks)}")
+
+    def existing_weights(self) -> Path:
+        """As `weights`.
+
+        Raises:
+            UserError: There is no such file.
+        """
+        if not self.weights.is_file():
+            raise UserError(f"{self.weights}: the weights of '{self.name}' are missing; {self._remedy}")
+        return self.weights
+
+    def weights_sha256(self) -> str:
+        """Of the weights file, hexadecimal.
+
+        Raises:
+            UserError: There is no such file.
+        """
+        return _sha256(self.existing_weights())
+
+    @property
+    def _remedy(self) -> str:
+        if self.artifact is None:
+            return f"restore the file from the repository or run `hourglass train {self.name}`"
+        if self.layout is None:
+            return "only its cost can be counted here, as it runs in a framework of its own"
+        return f"run `hourglass convert {self.name}`"
+
+
+_REFERENCE, _FULL_SIZE = "hourglass.models.reference", "hourglass.models.full_size"
+CARDS = (
+    ModelCard(
+        "segmenter-scenes",
+        ("semantic-segmentation",),
+        "scenes",
+        (256, 256),
+        f"{_REFERENCE}:segmenter_scenes",
+        "Segmenter, ViT 192 wide, 12 deep, patch 8",
+    ),
+    ModelCard(
+        "dpt-scenes",
+        ("depth-estimation",),
+        "scenes",
+        (256, 256),
+        f"{_REFERENCE}:dpt_scenes",
+        "DPT, ViT 192 wide, 12 deep, patch 8",
+    ),
+    ModelCard(
+        "mask2former-scenes",
+        ("panoptic-segmentation", "instance-segmentation"),
+        "scenes",
+        (256, 256),
+        f"{_REFERENCE}:mask2former_scenes",
+        "Mask2Former, Swin 32 wide, 1-1-18-1 deep, window 8",
+    ),
+    ModelCard(
+        "fcos-scenes",
+        ("object-detection",),
+        "scenes",
+        (256, 256),
+        f"{_REFERENCE}:fcos_scenes",
+        "FCOS, Swin 32 wide, 1-1-18-1 deep, window 8",
+    ),
+    ModelCard(
+        "segmenter-camvid",
+        ("semantic-segmentation",),
+        "camvid",
+        (360, 480),
+        f"{_REFERENCE}:segmenter_camvid",
+        "Segmenter, ViT 192 wide, 12 deep, patch 8",
+    ),
+    ModelCard(
+        "fcos-bccd",
+        ("object-detection",),
+        "bccd",
+        (480, 640),
+        f"{_REFERENCE}:fcos_bccd",
+        "FCOS, Swin 32 wide, 1-1-18-1 deep, window 8",
+    ),
+    # The models of the paper's tables, at the size of image their cost is published for.
+    ModelCard(
+        "segmenter-vit-l16-ade20k",
+        ("semantic-segmentation",),
+        "ade20k",
+        (640, 640),
+        f"{_FULL_SIZE}:segmenter_ade20k",
+        "Segmenter, ViT-L/16",
+        artifact="segmenter-l16-mask-ade20k",
+        layout="segmenter-official",
+    ),
+    ModelCard(
+        "segmenter-vit-l16-cityscapes",
+        ("semantic-segmentation",),
+        "cityscapes",
+        (768, 768),
+        f"{_FULL_SIZE}:segmenter_cityscapes",
+        "Segmenter, ViT-L/16",
+        artifact="segmenter-l16-mask-cityscapes",
+        layout="segmenter-official",
+    ),
+    ModelCard(
+        "segmenter-vit-l16-pascal-context",
+        ("semantic-segmentation",),
+        "pascal-context",
+        (480, 480),
+        f"{_FULL_SIZE}:segmenter_pascal_context",
+        "Segmenter, ViT-L/16",
+        artifact="segmenter-l16-mask-pascal-context",
+        layout="segmenter-official",
+    ),
+    ModelCard(
+        "dpt-hybrid-nyuv2",
+        ("depth-estimation",),
+        "nyuv2",
+        (480, 640),
+        f"{_FULL_SIZE}:dpt_hybrid_nyuv2",
+        "DPT-Hybrid: ViT-B/16 behind a ResNet-50",
+        artifact="dpt-hybrid-nyu",
+        layout="dpt-original",
+    ),
+    ModelCard(
+        "dpt-hybrid-kitti",
+        ("depth-estimation",),
+        "kitti",
+        (352, 1216),
+        f"{_FULL_SIZE}:dpt_hybrid_kitti",
+        "DPT-Hybrid: ViT-B/16 behind a ResNet-50",
+        artifact="dpt-hybrid-kitti",
+        layout="dpt-original",
+    ),
+    ModelCard(
+        "mask2former-swin-l-coco-panoptic",
+        ("panoptic-segmentation",),
+        "coco",
+        (1152, 1152),
+        f"{_FULL_SIZE}:mask2former_coco_panoptic",
+        "Mask2Former, Swin-L",
+        artifact="mask2former-swinl-coco-panoptic",
+        layout="mask2former-detectron2",
+    ),
+    ModelCard(
+        "mask2former-swin-l-coco-instance",
+        ("instance-segmentation",),
+        "coco",
+        (1152, 1152),
+        f"{_FULL_SIZE}:mask2former_coco_instance",
+        "Mask2Former, Swin-L",
+        artifact="mask2former-swinl-coco-instance",
+        layout="mask2former-detectron2",
+    ),
+    ModelCard(
+        "mask2former-swin-l-ade20k-panoptic",
+        ("panoptic-segmentation",),
+        "ade20k",
+        (1152, 1152),
+        f"{_FULL_SIZE}:mask2former_ade20k_panoptic",
+        "Mask2Former, Swin-L",
+        artifact="mask2former-swinl-ade-panoptic",
+        layout="mask2former-detectron2",
+    ),
+    ModelCard(
+        "mask2former-swin-l-ade20k-semantic",
+        ("semantic-segmentation",),
+        "ade20k",
+        (1152, 1152),
+        f"{_FULL_SIZE}:mask2former_ade20k_semantic",
+        "Mask2Former, Swin-L",
+        artifact="mask2former-swinl-ade-semantic",
+        layout="mask2former-detectron2",
+    ),
+    ModelCard(
+        "dino-swin-l-coco",
+        ("object-detection",),
+        "coco",
+        (1152, 1152),
+        f"{_FULL_SIZE}:swin_large",
+        "DINO's backbone, Swin-L",
+        artifact="dino-swinl-5scale-36ep",
+        layout=None,
+    ),
+    ModelCard(
+        "maskdino-swin-l-coco-instance",
+        ("instance-segmentation",),
+        "coco",
+        (1152, 1152),
+        f"{_FULL_SIZE}:swin_large",
+        "MaskDINO's backbone, Swin-L",
+        artifact="maskdino-swinl-instance",
+        layout=None,
+    ),
+    ModelCard(
+        "maskdino-swin-l-coco-panoptic",
+        ("panoptic-segmentation",),
+        "coco",
+        (1152, 1152),
+        f"{_FULL_SIZE}:swin_large",
+        "MaskDINO's backbone, Swin-L",
+        artifact="maskdino-swinl-panoptic",
+        layout=None,
+    ),
+)
+
+
+@cache
+def _sha256(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()
