@@ -15,8 +15,7 @@ from hourglass.datasets.base import IGNORED
 from hourglass.models.detector import Detector
 from hourglass.models.reference import PATCH
 from hourglass.models.segmenter import Segmenter
-from hourglass.training.crops import encode_crop
-from hourglass.training.vit import jitter, segmentation_loss
+from hourglass.training.vit import jitter, recolored, segmentation_loss
 
 
 class Photos:
@@ -39,18 +38,20 @@ class Photos:
         return [split[index] for index in range(len(split))]
 
 
-class CropsOfClasses:
-    """Square crops of mirrored, rescaled photographs with label maps.
+class Classes:
+    """Photographs with label maps: zoomed into, mirrored, shrunk, in other colours.
+
+    Few images a step and many steps: a ViT that knows no photographs yet gains more from a step than from its size.
 
     Args:
         photos: With label maps.
-        batch: Crops a step, all of the same scale, each at a place of its own.
-        side: Of the crop, in tokens; None takes whole photographs at the model's working size.
+        batch: Photographs a step, all of the same size.
+        scale: Least and largest size of what the encoder sees, as a share of the model's working size.
         classes: Number of classes.
     """
 
-    def __init__(self, photos: Photos, batch: int, side: int | None, classes: int) -> None:
-        self.photos, self.batch, self.side, self.classes = photos, batch, side, classes
+    def __init__(self, photos: Photos, batch: int, scale: tuple[float, float], classes: int) -> None:
+        self.photos, self.batch, self.scale, self.classes = photos, batch, scale, classes
 
     @cached_property
     def _weight(self) -> Tensor:
@@ -64,31 +65,26 @@ class CropsOfClasses:
         """Loss of one batch."""
         assert isinstance(model, Segmenter)
         assert model.working_size is not None
-        scale = 1.0 if self.side is None else rng.uniform(0.8, 1.4)
-        grid = (round(model.working_size[0] * scale / PATCH), round(model.working_size[1] * scale / PATCH))
-        rows, columns = grid if self.side is None else (self.side, self.side)
-
-        images, labels, places = [], [], []
-        for index in rng.choice(len(self.photos.samples), self.batch, replace=False):
-            image, label = _resized(self.photos.samples[index], (grid[0] * PATCH, grid[1] * PATCH))
-            if rng.random() < 0.5:
-                image, label = image.flip(-1), label.flip(-1)
-            top, left = int(rng.integers(0, grid[0] - rows + 1)), int(rng.integers(0, grid[1] - columns + 1))
-            y, x = slice(top * PATCH, (top + rows) * PATCH), slice(left * PATCH, (left + columns) * PATCH)
-            images.append(image[:, y, x])
-            labels.append(label[y, x])
-            places.append((top, left))
-        tokens, _ = encode_crop(model.encoder, jitter(torch.stack(images), rng), grid, places)
-        logits = model.decoder(tokens).transpose(1, 2).unflatten(2, (rows, columns))
-        target = torch.stack(labels)
-        logits = F.interpolate(logits, target.shape[-2:], mode="bilinear", align_corners=False)
-        return segmentation_loss(logits, target, self._weight)
+        scale = rng.uniform(*self.scale)
+        height, width = (PATCH * round(side * scale / PATCH) for side in model.working_size)
+        chosen = rng.choice(len(self.photos.samples), self.batch, replace=False)
+        pairs = [_zoomed(self.photos.samples[index], (height, width), rng) for index in chosen]
+        images, labels = (torch.stack(part) for part in zip(*pairs, strict=True))
+        return segmentation_loss(model.segment(recolored(images, rng)), labels, self._weight)
 
 
-def _resized(sample: datasets.Sample, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Image (3, H, W) in [0, 1] and labels (H, W) at another size."""
-    image = F.interpolate(sample.image[None].float() / 255, size, mode="bilinear", antialias=True)[0]
-    return image, F.interpolate(sample.target[None, None].float(), size, mode="nearest")[0, 0].long()
+def _zoomed(sample: datasets.Sample, size: tuple[int, int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Image (3, H, W) in [0, 1] and labels (H, W): a part of the photograph, seven tenths to all of its sides."""
+    height, width = sample.target.shape
+    zoom = rng.uniform(0.7, 1.0)
+    rows, columns = int(height * zoom), int(width * zoom)
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    image = sample.image[None, :, top : top + rows, left : left + columns].float() / 255
+    label = sample.target[None, None, top : top + rows, left : left + columns].float()
+    if rng.random() < 0.5:
+        image, label = image.flip(-1), label.flip(-1)
+    image = F.interpolate(image, size, mode="bilinear", antialias=True)
+    return image[0], F.interpolate(label, size, mode="nearest")[0, 0].long()
 
 
 class Boxes:

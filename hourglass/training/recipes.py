@@ -12,7 +12,7 @@ from torch import nn
 
 from hourglass import models
 from hourglass.training.loop import Stage
-from hourglass.training.photos import Boxes, CropsOfClasses, Photos
+from hourglass.training.photos import Boxes, Classes, Photos
 from hourglass.training.scenes import TrainingScenes
 from hourglass.training.swin import DetectorWithClasses, SceneBoxes, SceneMasks
 from hourglass.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, WholeScenes
@@ -49,8 +49,8 @@ def _scenes(data: Path) -> TrainingScenes:
 def _camvid(data: Path) -> tuple[Stage, ...]:
     photos = Photos("camvid", "semantic-segmentation", data)
     return (
-        Stage(CropsOfClasses(photos, batch=10, side=18, classes=11), 2600, 5e-4),
-        Stage(CropsOfClasses(photos, batch=2, side=None, classes=11), 60, 2e-4),
+        Stage(Classes(photos, batch=1, scale=(0.45, 0.8), classes=11), 10000, 4e-4),
+        Stage(Classes(photos, batch=1, scale=(0.9, 1.1), classes=11), 1200, 1.5e-4),
     )
 
 
@@ -146,7 +146,7 @@ RECIPES: dict[str, Recipe] = {
     "segmenter-camvid": Recipe(
         build=_reference("segmenter-camvid"),
         stages=_camvid,
-        parent="vit-scenes",
+        parent="segmenter-scenes",
         adopt=_load_all,
     ),
     "fcos-bccd": Recipe(
