@@ -45,6 +45,7 @@ class Kind(StrEnum):
     SUITES = "suites"
     CASES = "cases"
     TASKS = "tasks"
+    ARTIFACTS = "artifacts"
     MODELS = "models"
     DATASETS = "datasets"
     METHODS = "methods"
@@ -62,7 +63,7 @@ def main() -> None:
 
 @app.command("list")
 def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: of which suite.")] = "embedded") -> None:
-    """Print the names of all suites, cases, tasks, models, datasets, methods or training recipes."""
+    """Print the names of all suites, cases, tasks, artifacts, models, datasets, methods or training recipes."""
     from hourglass import suite as suites
 
     match kind:
@@ -97,6 +98,18 @@ def prepare(dataset: Annotated[str, typer.Argument(help="Name of a data set.")],
     from hourglass import datasets
 
     print(datasets.prepare(dataset, root=data))
+
+
+@app.command()
+def fetch(
+    artifact: Annotated[list[str], typer.Argument(help="Ids of artifacts; `hourglass list artifacts` shows them.")],
+    data: DataOption = DATA,
+) -> None:
+    """Download archives of data sets and checkpoints, unless they are there, and check them."""
+    from hourglass import artifacts
+
+    for name in artifact:
+        print(artifacts.fetch(name, root=data))
 
 
 @app.command()
