@@ -3,6 +3,7 @@
 # fetch -> evaluate -> measure -> collect -> publish, one file of rules each. Rules say what depends on what; what is
 # done stands in the `hourglass` command that each of them calls. Results go to results/<suite>/<case>/.
 import os
+import re
 import sys
 from glob import glob
 from pathlib import Path

@@ -120,12 +120,40 @@ def accuracy(
     data: DataOption = DATA,
     results: ResultsOption = RESULTS,
     predictions: Annotated[Path | None, typer.Option(help="Folder to save the predictions in.")] = None,
+    shard: Annotated[str | None, typer.Option(help="Measure a part only, as 2/7, for `merge`.")] = None,
 ) -> None:
     """Measure how good a case's predictions are."""
     from hourglass import measure
 
     chosen = _case(suite, case)
+    if shard is not None:
+        from hourglass import shards
+        from hourglass.measure.sharding import Shard
+
+        part = Shard.parse(shard)
+        if predictions is not None:
+            raise UserError("predictions: are not saved from a shard; leave out --predictions or --shard")
+        partial = measure.accuracy_of_shard(chosen, data, part, device=device)
+        print(shards.save(results, chosen, part, partial, measure.provenance(chosen, partial["conditions"])))
+        return
     _save(results, "accuracy", chosen, measure.accuracy(chosen, data, device=device, predictions=predictions))
+
+
+@app.command()
+def merge(
+    suite: SuiteArgument,
+    case: CaseArgument,
+    results: ResultsOption = RESULTS,
+    shards: Annotated[int | None, typer.Option(min=1, help="How many; default: as the suite says.")] = None,
+) -> None:
+    """Make a case's accuracy of its shards, the same to the last digit as if it had been measured in one piece."""
+    from hourglass import shards as stored
+    from hourglass.results import save
+    from hourglass.suite import Suite
+
+    loaded = Suite.load(suite)
+    chosen = loaded.case(case)
+    print(save(results, stored.merge(results, chosen, shards or loaded.shards_of(chosen))))
 
 
 @app.command()

@@ -102,13 +102,19 @@ class Steadiness(Document):
 
 
 class Experiment(Document):
-    """One model on one data set for one task: the plans that are compared with its baseline, by method and name."""
+    """One model on one data set for one task: the plans that are compared with its baseline, by method and name.
+
+    Attributes:
+        shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
+            no digit, so it is no part of a case.
+    """
 
     task: Name
     model: Name
     dataset: Name
     images: PositiveInt | None = None
     batch: PositiveInt = 1
+    shards: PositiveInt | None = None
     accuracy: Criterion
     methods: dict[Name, dict[Name, dict[str, Any]]]
 
@@ -156,6 +162,7 @@ class Suite(Document):
         name: Also the name of the file, without its ending.
         version: Raised whenever its cases come to mean something else; all of them are measured again then.
         title: One line on what it shows.
+        shards: In how many jobs the accuracy of each case is measured.
     """
 
     name: Name
@@ -163,6 +170,7 @@ class Suite(Document):
     title: str
     precision: Precision = "float32"
     seed: int = 0
+    shards: PositiveInt = 1
     speed: Steadiness = Steadiness()
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
@@ -210,6 +218,10 @@ class Suite(Document):
     def experiment(self, case: Case) -> Experiment:
         """The experiment that a case belongs to."""
         return next(experiment for experiment in self.experiments if experiment.id == case.experiment)
+
+    def shards_of(self, case: Case) -> int:
+        """In how many jobs the accuracy of a case is measured."""
+        return self.experiment(case).shards or self.shards
 
     def metrics(self) -> dict[str, Metric]:
         """The metric each experiment is judged by, by its id. Not looked up by `load`, as tasks take seconds to import.

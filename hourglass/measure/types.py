@@ -65,6 +65,19 @@ class Case(Protocol):
         ...
 
 
+class Partial(TypedDict):
+    """What a shard of an evaluation leaves behind."""
+
+    state: Any
+    """Of the task's scorer."""
+    categories: list[Any]
+    """Of the data set: the fields of each, in order."""
+    samples: dict[str, Any]
+    """As of `Measured`."""
+    conditions: dict[str, Any]
+    """As of `Measured`."""
+
+
 class Measured(TypedDict):
     """What every measurement returns."""
 

@@ -55,8 +55,7 @@ class PrecisionScorer:
         height, width = sample.target.size
         self._images.append({"id": sample.image_id, "height": height, "width": width})
         for annotation in sample.target.annotations:
-            # From 1: evaluators take a match with annotation 0 for no match.
-            self._truth.append({"iscrowd": 0, **annotation, "id": len(self._truth) + 1, "image_id": sample.image_id})
+            self._truth.append({"iscrowd": 0, **annotation, "image_id": sample.image_id})
         self._found += results(self._kind, prediction, sample.image_id, self._categories)
 
     def values(self) -> Values:
@@ -70,7 +69,8 @@ class PrecisionScorer:
             {
                 "images": self._images,
                 "categories": [{"id": c.id, "name": c.name} for c in self._categories if c.isthing],
-                "annotations": [dict(annotation) for annotation in self._truth],
+                # From 1: evaluators take a match with annotation 0 for no match.
+                "annotations": [{**annotation, "id": number} for number, annotation in enumerate(self._truth, 1)],
             }
         )
         found = truth.loadRes([dict(result) for result in self._found])
@@ -80,6 +80,16 @@ class PrecisionScorer:
             name: float(value) if value >= 0 else None
             for name, value in zip(names, evaluation.stats[: len(names)], strict=True)
         }
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        """Images, annotations and detections, as COCO writes them."""
+        return {"images": self._images, "truth": self._truth, "found": self._found}
+
+    def merge(self, state: dict[str, list[dict[str, Any]]]) -> None:
+        """Append another scorer's images."""
+        self._images += state["images"]
+        self._truth += state["truth"]
+        self._found += state["found"]
 
     def _without_detections(self) -> list[float | None]:
         """0, or None for sizes that do not occur."""

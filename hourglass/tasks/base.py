@@ -41,6 +41,17 @@ class Scorer(Protocol):
         """Every metric of the task, over all images so far."""
         ...
 
+    def state(self) -> Any:
+        """All that was counted so far, made of what JSON holds without loss: numbers, texts, lists and dicts."""
+        ...
+
+    def merge(self, state: Any) -> None:
+        """Count what is behind another scorer's state.
+
+        Merged in the order of the images, metrics are the same to the last digit as if this scorer had seen them all.
+        """
+        ...
+
 
 class Writer(Protocol):
     """Writes predictions in the task's standard format, so that anyone can score them again."""

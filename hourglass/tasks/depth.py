@@ -85,6 +85,14 @@ class DepthScorer:
             return dict.fromkeys(names)
         return dict(zip(names, torch.stack(self._images).mean(0).tolist(), strict=True))
 
+    def state(self) -> list[list[float]]:
+        """The metrics of each image."""
+        return [metrics.tolist() for metrics in self._images]
+
+    def merge(self, state: list[list[float]]) -> None:
+        """Append another scorer's images."""
+        self._images += [torch.tensor(metrics, dtype=torch.float64) for metrics in state]
+
 
 class DepthWriter:
     """Writes a 16-bit PNG per image."""

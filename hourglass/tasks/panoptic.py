@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
 from hourglass.datasets.base import Category, Panoptic, Sample
 from hourglass.datasets.coco import files
 from hourglass.datasets.coco.panoptic import annotate, write_png
@@ -70,7 +72,7 @@ class PanopticSegmentation:
 
 
 class PanopticScorer:
-    """Matches of a split, class by class.
+    """Matches of each image, class by class.
 
     Args:
         categories: The data set's.
@@ -78,21 +80,30 @@ class PanopticScorer:
 
     def __init__(self, categories: Sequence[Category]) -> None:
         self._categories = categories
-        self._counts = Counts.zeros(len(categories))
+        self._images: list[Counts] = []
 
     def add(self, prediction: Panoptic, sample: Sample) -> None:
         """Count one image's segments."""
-        self._counts += count_image(prediction, sample.target, len(self._categories))
+        self._images.append(count_image(prediction, sample.target, len(self._categories)))
 
     def values(self) -> Values:
         """None for a group without any class that occurs."""
+        counts = sum(self._images, Counts.zeros(len(self._categories)))
         things = [category.isthing for category in self._categories]
         groups = (None, things, [not thing for thing in things])
         return {
             name + suffix: value
             for (suffix, _), members in zip(_GROUPS, groups, strict=True)
-            for (name, _, _), value in zip(_QUALITIES, qualities(self._counts, members), strict=True)
+            for (name, _, _), value in zip(_QUALITIES, qualities(counts, members), strict=True)
         }
+
+    def state(self) -> list[list[list[float]]]:
+        """Of each image its `Counts`, one list a field. Sums of them would depend on where a split is cut."""
+        return [[field.tolist() for field in vars(counts).values()] for counts in self._images]
+
+    def merge(self, state: list[list[list[float]]]) -> None:
+        """Append another scorer's images."""
+        self._images += [Counts(*torch.tensor(fields, dtype=torch.float64)) for fields in state]
 
 
 class PanopticWriter:

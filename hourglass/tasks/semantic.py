@@ -76,6 +76,14 @@ class SemanticScorer:
             "class_accuracy": (right / true)[true > 0].mean().item(),
         }
 
+    def state(self) -> list[list[int]]:
+        """The matrix: a row for each true class."""
+        return self._confusion.tolist()
+
+    def merge(self, state: list[list[int]]) -> None:
+        """Add another scorer's matrix."""
+        self._confusion += torch.tensor(state)
+
 
 class SemanticWriter:
     """Writes a label PNG per image."""

@@ -52,7 +52,8 @@ class Reader(nn.Module):
 def run(sizes, batch, **more):
     model, data = Reader(), Tiles(sizes)
     task = tasks.get("semantic-segmentation")
-    return evaluate(Runner(model, CPU, torch.float32), data, task, len(data), batch, **more), model.shapes
+    scorer = evaluate(Runner(model, CPU, torch.float32), data, task, range(len(data)), batch, **more)
+    return scorer.values(), model.shapes
 
 
 def test_images_of_one_size_share_a_batch():
@@ -87,8 +88,9 @@ def test_detections_are_scored(tmp_path):
             return [found for _ in images]
 
     task = tasks.get("object-detection")
-    values = evaluate(Runner(Finder(), CPU, torch.float32), Boxes([None] * 3), task, 3, 2, tmp_path)
-    assert values["box_ap"] == pytest.approx(1)
+    runner = Runner(Finder(), CPU, torch.float32)
+    scorer = evaluate(runner, Boxes([None] * 3), task, range(3), 2, predictions=tmp_path)
+    assert scorer.values()["box_ap"] == pytest.approx(1)
     assert (tmp_path / "detections.json").is_file()
 
 

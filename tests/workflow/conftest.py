@@ -29,8 +29,8 @@ class Folder:
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-        stand_ins = {"PYTHONPATH": str(HERE / "stand_ins")} if self.stand_ins else {}
-        return {**inherited, "PATH": path, "WANDB_MODE": "offline", **stand_ins}
+        modules = [HERE / "stand_ins", ROOT] if self.stand_ins else [ROOT]
+        return {**inherited, "PATH": path, "WANDB_MODE": "offline", "PYTHONPATH": os.pathsep.join(map(str, modules))}
 
     @property
     def results(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -122,6 +123,20 @@ def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
     assert "nothing has been accepted yet" in again.stdout, again.stdout
     assert folder.values() == finished.values()
     assert {path: path.stat().st_mtime_ns for path in done} == done
+
+
+def test_a_killed_run_loses_at_most_its_shard(folder: Any) -> None:
+    folder.suite.write_text(folder.suite.read_text() + "shards: 2\n")
+    baseline = "results/tiny/semantic-segmentation.segmenter-scenes.scenes.baseline.full"
+    assert folder.run(f"{baseline}/shards/2-of-2.json").returncode == 0
+    run = folder.run("--until", "merge")
+    assert not run.returncode, run.stdout
+    once = sorted(f"shard {number}/2 {plan}" for plan in ("full", "mild") for number in (1, 2))
+    assert folder.calls() == once
+    record = json.loads((folder.path / baseline / "accuracy.json").read_text())
+    assert (record["values"], record["provenance"]["shards"]) == ({"miou": 0.5}, 2)
+    assert folder.run("--until", "merge").returncode == 0
+    assert folder.calls() == once
 
 
 @pytest.mark.parametrize(
