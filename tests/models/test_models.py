@@ -66,6 +66,13 @@ def test_segmenter_takes_any_size():
     assert segmenter_camvid().eval()(torch.rand(1, 3, 90, 120)).shape == (1, 11, 90, 120)
 
 
+@torch.inference_mode()
+def test_the_camvid_segmenter_sees_a_dark_photograph_like_a_bright_one():
+    model, bright = segmenter_camvid().eval(), torch.rand(1, 3, 224, 304)
+    tint = torch.tensor([0.4, 0.5, 0.6])[:, None, None]
+    torch.testing.assert_close(model(bright * tint + 0.1), model(bright), rtol=1e-3, atol=1e-3)
+
+
 def test_segmenters_decoder_knows_no_grid():
     decoder = segmenter_scenes().eval().decoder
     tokens = torch.randn(1, 50, 192)

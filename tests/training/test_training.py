@@ -8,6 +8,8 @@ import torch
 from torch import nn
 
 from hourglass import models, training
+from hourglass.datasets import Instances, Sample
+from hourglass.datasets.base import IGNORED
 from hourglass.errors import UserError
 from hourglass.training import scenes as training_scenes
 from hourglass.training.loop import Stage, fit
@@ -64,15 +66,35 @@ def test_depth_loss_counts_only_where_there_is_depth():
     assert depth_loss(logs, depth).item() == pytest.approx(0.0, abs=1e-6)
 
 
+LABELS = (torch.arange(120)[:, None] // 40 + torch.zeros(160, dtype=torch.long)).where(torch.arange(160) > 9, IGNORED)
+CELLS = Instances((120, 160), torch.tensor([1]), ({"bbox": [30.0, 20.0, 60.0, 50.0], "area": 3000.0},))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["vit-scenes", "segmenter-scenes", "dpt-scenes", "fcos-scenes", "mask2former-scenes"])
 def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
     monkeypatch.setattr("hourglass.training.recipes.SCENES", 20)
     torch.manual_seed(0)
     recipe = RECIPES[name]
-    model = recipe.build().train()
     stage = recipe.stages(tmp_path)[0]
     stage.objective.batch = 2
+    assert_loss_falls(recipe.build(), stage)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "target"), [("segmenter-camvid", LABELS), ("fcos-bccd", CELLS)])
+def test_every_photo_recipe_lowers_its_loss(name, target, tmp_path, monkeypatch):
+    image = torch.randint(0, 256, (3, 120, 160), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    samples = [Sample(number, image, target) for number in range(2)]
+    monkeypatch.setattr("hourglass.training.photos.Photos.samples", samples)
+    recipe = RECIPES[name]
+    stage = recipe.stages(tmp_path)[0]
+    stage.objective.batch = 2
+    assert_loss_falls(recipe.build(), stage)
+
+
+def assert_loss_falls(model, stage):
+    model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-4)
     losses = []
     for _ in range(4):
