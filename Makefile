@@ -1,11 +1,13 @@
-# Everything one does with the project. SUITE says on which suite: make tables SUITE=photos
+# Everything one does with the project. SUITE says on which suite: make tables SUITE=photos; PROFILE says on what kind of
+# machine (a folder of workflows/profiles): make PROFILE=gpu
 SUITE ?= embedded
-CORES ?= all
+PROFILE ?= local
+CORES ?=
 PYTHON ?= python3
 
 VENV := .venv
 READY := $(VENV)/.ready
-SNAKEMAKE = snakemake --workflow-profile workflows/profiles/local --cores $(CORES) --config suite=$(SUITE)
+SNAKEMAKE = snakemake --workflow-profile workflows/profiles/$(PROFILE) $(if $(CORES),--cores $(CORES)) --config suite=$(SUITE)
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 

@@ -31,7 +31,7 @@ app = typer.Typer(
 
 SuiteArgument = Annotated[str, typer.Argument(help="Name of a suite, or path of its YAML file.")]
 CaseArgument = Annotated[str, typer.Argument(help="Id of a case; `hourglass list cases` shows them.")]
-DeviceOption = Annotated[str, typer.Option(help="Where models run: cpu, cuda, cuda:1.")]
+DeviceOption = Annotated[str, typer.Option(help="Where models run: cpu, cuda (a GPU that no other job has), cuda:1.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of all results.")]
 DataOption = Annotated[Path, typer.Option(help="Folder of the prepared data sets.")]
 TablesOption = Annotated[Path, typer.Option(help="Folder of table definitions and accepted results.")]
@@ -133,10 +133,10 @@ def accuracy(
         part = Shard.parse(shard)
         if predictions is not None:
             raise UserError("predictions: are not saved from a shard; leave out --predictions or --shard")
-        partial = measure.accuracy_of_shard(chosen, data, part, device=device)
+        partial = measure.accuracy_of_shard(chosen, data, part, device=_device(device))
         print(shards.save(results, chosen, part, partial, measure.provenance(chosen, partial["conditions"])))
         return
-    _save(results, "accuracy", chosen, measure.accuracy(chosen, data, device=device, predictions=predictions))
+    _save(results, "accuracy", chosen, measure.accuracy(chosen, data, device=_device(device), predictions=predictions))
 
 
 @app.command()
@@ -164,7 +164,7 @@ def cost(
     from hourglass import measure
 
     chosen = _case(suite, case)
-    _save(results, "cost", chosen, measure.cost(chosen, device=device))
+    _save(results, "cost", chosen, measure.cost(chosen, device=_device(device)))
 
 
 @app.command()
@@ -179,7 +179,7 @@ def speed(
     from hourglass import measure
 
     chosen = _case(suite, case)
-    _save(results, "speed", chosen, measure.speed(chosen, data, device=device))
+    _save(results, "speed", chosen, measure.speed(chosen, data, device=_device(device)))
 
 
 @app.command()
@@ -289,6 +289,15 @@ def _case(suite: str, case: str) -> Case:
     from hourglass.suite import Suite
 
     return Suite.load(suite).case(case)
+
+
+def _device(name: str) -> str:
+    """The device, with ``cuda`` being a GPU that no other job has."""
+    if name == "cuda":
+        from hourglass import gpus
+
+        gpus.claim()
+    return name
 
 
 def _save(results: Path, measurement: Measurement, case: Case, measured: Measured) -> None:

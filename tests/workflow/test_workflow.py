@@ -103,6 +103,17 @@ def test_two_jobs_never_share_a_gpu(folder: Any) -> None:
     assert folder.calls() == ["accuracy full", "accuracy mild", "accuracy strong"]
 
 
+def test_each_of_several_gpus_has_one_job(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    with folder.suite.open("a") as suite:
+        suite.write("        strong: { start: 3, clusters: [16, 16] }\n")
+    profile = ("--workflow-profile", "workflows/profiles/gpu", "--resources", "gpu=2")
+    run = folder.command(*folder.snakemake("--cores", "3", *profile, "--until", "accuracy", device="cuda"))
+    assert not run.returncode, run.stdout
+    assert folder.calls() == ["accuracy full", "accuracy mild", "accuracy strong"]
+    assert set((folder.path / "gpus.txt").read_text().split()) == {"4", "7"}
+
+
 def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
     assert folder.run("--until", "cost").returncode == 0
     done = {path: path.stat().st_mtime_ns for path in folder.results.glob("*/cost.json")}

@@ -8,7 +8,8 @@ rule speed:
         f"{OUT}/{{case}}/speed.json",
     log:
         f"{OUT}/logs/{{case}}.speed.log",
-    threads: workflow.cores
+    # Looked up only where no profile sets it: on a cluster there is no number of cores.
+    threads: lambda wildcards: workflow.cores
     resources:
         gpu=GPU,
     params:

@@ -1,11 +1,12 @@
 """Stands in for `hourglass.measure`: values follow from the plan, and every call is noted in ``calls.txt``.
 
-A plan that starts at block 9 is broken, and so are two jobs at once on the device ``cuda``. While there is a file
-``slow``, measuring takes a long time.
+A plan that starts at block 9 is broken, and so are two jobs at once on one GPU; ``gpus.txt`` has the GPUs that were
+used. While there is a file ``slow``, measuring takes a long time.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ def accuracy(case: Any, data_root: Path, *, device: str, predictions: Path | Non
 
 
 def accuracy_of_shard(case: Any, data_root: Path, shard: Any, *, device: str) -> dict[str, Any]:
+    if device == "cuda":
+        _have_the_device_alone()
     partial = _measured(case, f"shard {shard.number}/{shard.of}", {})
     return {**partial, "state": [case.plan, shard.number], "categories": [], "samples": {"images": 1}}
 
@@ -73,7 +76,10 @@ def _measured(case: Any, measurement: str, values: dict[str, Any]) -> dict[str, 
 
 
 def _have_the_device_alone() -> None:
-    occupied = Path("occupied")
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    with Path("gpus.txt").open("a") as used:
+        used.write(f"{gpu}\n")
+    occupied = Path(f"occupied-{gpu}")
     occupied.touch(exist_ok=False)
     time.sleep(2)
     occupied.unlink()
