@@ -16,8 +16,9 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 suite: $(READY)  ## Run the suite: results, tables, report and verdict (what is done already is not repeated)
 	$(SNAKEMAKE)
 
-plan: $(READY)  ## Say what `make suite` would run
+plan: $(READY)  ## Say what `make suite` would run and download, and what it needs you for
 	$(SNAKEMAKE) --dry-run
+	hourglass plan $(SUITE)
 
 tables: $(READY)  ## Make the tables anew from the results there are
 	hourglass collect $(SUITE)

@@ -12,7 +12,7 @@ from snakemake.utils import min_version
 
 min_version("9.11")
 
-from hourglass import datasets
+from hourglass import artifacts, datasets, needs
 from hourglass.errors import UserError
 from hourglass.models import card
 from hourglass.runlock import clear_after_killed_run
@@ -22,10 +22,13 @@ from hourglass.tables.render import FORMATS
 
 try:
     SUITE = Suite.load(config.get("suite", "embedded"))
-    WEIGHTS = {case.model: card(case.model).weights_sha256() for case in SUITE.cases}
+    CARDS = {each.model: card(each.model) for each in SUITE.experiments}
+    WEIGHTS = {name: of.artifact or of.weights_sha256() for name, of in CARDS.items()}
+    LEFT_OUT = needs.left_out(SUITE, data=Path("data"), results=Path("results"))
     TABLES = list(load_all(Path("tables"), SUITE))
     if workflow.is_main_process:
         SUITE.metrics()
+        sys.stderr.write(needs.in_short(LEFT_OUT))
         clear_after_killed_run(Path(".snakemake"))
 except UserError as error:
     sys.exit(f"hourglass: {error}")

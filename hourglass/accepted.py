@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from difflib import unified_diff
 from pathlib import Path
 
@@ -48,8 +49,17 @@ def load(tables: Path, suite: Suite) -> Accepted | None:
     return read(path, Accepted) if path.is_file() else None
 
 
-def accept(tables: Path, suite: Suite, records: list[Record], reason: str) -> str:
+def accept(
+    tables: Path, suite: Suite, records: list[Record], reason: str, left_out: Collection[str] = frozenset()
+) -> str:
     """Write the suite's accepted results anew; what changed, as a unified diff.
+
+    Args:
+        tables: Folder of table definitions and accepted results.
+        suite: Which.
+        records: What was measured.
+        reason: Why it is right.
+        left_out: Ids of cases of which what was accepted before stays where it was not measured.
 
     Raises:
         UserError: There is no reason, or a case was not measured.
@@ -59,15 +69,19 @@ def accept(tables: Path, suite: Suite, records: list[Record], reason: str) -> st
     done = {(record.case.id, record.measurement) for record in records}
     for case in suite.cases:
         for measurement in case.measurements:
-            if (case.id, measurement) not in done:
+            if (case.id, measurement) not in done and case.id not in left_out:
                 raise UserError(f"{case.id}: {measurement} was not measured; run the suite before accepting it")
+    before = load(tables, suite) if left_out else None
+    kept = {name: measured for name, measured in (before.cases if before else {}).items() if name in left_out}
+    judged = _judged(suite, records)
+    cases = {case.id: kept.get(case.id, {}) | judged.get(case.id, {}) for case in suite.cases}
     path = path_of(tables, suite)
     new = _text(
         Accepted(
             suite=suite.name,
             reason=reason.strip(),
             commits=tuple(sorted({str(record.provenance["commit"]) for record in records})),
-            cases=_judged(suite, records),
+            cases={name: measured for name, measured in cases.items() if measured},
         )
     )
     old = path.read_text(encoding="utf-8") if path.is_file() else ""

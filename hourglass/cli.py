@@ -93,6 +93,16 @@ def validate(suite: SuiteArgument) -> None:
 
 
 @app.command()
+def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption = RESULTS) -> None:
+    """Say what a suite downloads, how much that is, what is there, what needs the user, and how long a GPU takes."""
+    from hourglass import needs
+    from hourglass.suite import Suite
+
+    for line in needs.plan(Suite.load(suite), data=data, results=results):
+        print(line)
+
+
+@app.command()
 def prepare(dataset: Annotated[str, typer.Argument(help="Name of a data set.")], data: DataOption = DATA) -> None:
     """Make or download a data set, unless that has been done."""
     from hourglass import datasets
@@ -189,17 +199,21 @@ def collect(suite: SuiteArgument, results: ResultsOption = RESULTS) -> None:
 
 
 @app.command()
-def verdict(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+def verdict(
+    suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
+) -> None:
     """As `check`, but write down what is found and do not fail by it."""
-    _print_verdicts(_stages(suite, results, tables).write_verdict())
+    _print_verdicts(_stages(suite, results, tables, data).write_verdict())
 
 
 @app.command()
-def check(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+def check(
+    suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
+) -> None:
     """Compare a suite's measurements with the accepted ones, and fail if anything regressed or is missing."""
     from hourglass.verdict import passed
 
-    verdicts = _stages(suite, results, tables).judge()
+    verdicts = _stages(suite, results, tables, data).judge()
     _print_verdicts(verdicts)
     if not passed(verdicts):
         raise typer.Exit(1)
@@ -233,9 +247,10 @@ def accept(
     reason: Annotated[str, typer.Option(help="Why these results are right.")],
     results: ResultsOption = RESULTS,
     tables: TablesOption = TABLES,
+    data: DataOption = DATA,
 ) -> None:
     """Make a suite's results the ones that later results are compared with, and show what that changes."""
-    print(_stages(suite, results, tables).accept(reason), end="")
+    print(_stages(suite, results, tables, data).accept(reason), end="")
 
 
 @app.command()
@@ -278,11 +293,19 @@ def demo(
     print(demonstration.save(comparison, task, categories, plan, output))
 
 
-def _stages(suite: str, results: Path, tables: Path = TABLES) -> Stages:
+def _stages(suite: str, results: Path, tables: Path = TABLES, data: Path | None = None) -> Stages:
+    """Where a folder of data is given, cases that cannot be measured without the user are left out, and named."""
     from hourglass.stages import Stages
     from hourglass.suite import Suite
 
-    return Stages(Suite.load(suite), results, tables)
+    loaded = Suite.load(suite)
+    if data is None:
+        return Stages(loaded, results, tables)
+    from hourglass import needs
+
+    left_out = needs.left_out(loaded, data=data, results=results)
+    print(needs.in_short(left_out), end="")
+    return Stages(loaded, results, tables, left_out)
 
 
 def _case(suite: str, case: str) -> Case:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -32,11 +32,13 @@ class Stages:
         suite: Which.
         results: Folder of all results.
         tables: Folder of table definitions and accepted results.
+        left_out: Cases whose accuracy and speed need not be there, with the reason.
     """
 
     suite: Suite
     results: Path
     tables: Path
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -70,7 +72,8 @@ class Stages:
         """Compare what was measured with what was accepted."""
         accepted = references.load(self.tables, self.suite)
         measured = stored.measured(self.records)
-        return judge(self.suite, measured, accepted.cases if accepted else None, self.metrics)
+        verdicts = judge(self.suite, measured, accepted.cases if accepted else None, self.metrics)
+        return [said for said in verdicts if not (said.case in self.left_out and said.status == "missing")]
 
     def write_verdict(self) -> list[Verdict]:
         """As `judge`, and write ``verdict.json``."""
@@ -116,7 +119,7 @@ class Stages:
 
     def accept(self, reason: str) -> str:
         """Make what was measured the accepted results; the change as a diff."""
-        return references.accept(self.tables, self.suite, self.records, reason)
+        return references.accept(self.tables, self.suite, self.records, reason, self.left_out.keys())
 
     def _content(self) -> Content:
         from hourglass.tables.build import Content

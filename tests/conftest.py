@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from hypothesis import settings
 
 from hourglass.results import Record, record
 from hourglass.suite import Case, Suite
+
+from .web import Server
 
 # The same examples in every run: a change that passes today passes tomorrow.
 settings.register_profile("repeatable", derandomize=True)
@@ -47,6 +51,18 @@ PROVENANCE = {
 }
 # Share of the baseline's work that is left, and of its accuracy.
 LEFT = {"full": (1.0, 1.0), "mild": (0.75, 0.996), "strong": (0.5, 0.98)}
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    thread = threading.Thread(target=made.http.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.closing.set()
+    made.http.shutdown()
+    made.http.server_close()
+    thread.join()
 
 
 @pytest.fixture

@@ -49,3 +49,20 @@ def test_only_whole_results_are_accepted(tmp_path: Path, suite: Suite, records: 
     with pytest.raises(UserError, match="mild: speed was not measured; run the suite before accepting it"):
         accept(tmp_path, suite, records[:-1], "in a hurry")
     assert load(tmp_path, suite) is None
+
+
+def test_of_what_is_left_out_the_old_stays(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
+    last = suite.cases[-1].id
+    some = [record for record in records if record.case.id != last or record.measurement == "cost"]
+    accept(tmp_path, suite, some, "the last case cannot be had here", left_out={last})
+    first = load(tmp_path, suite)
+    assert first is not None
+    assert set(first.cases[last]) == {"cost"}
+    accept(tmp_path, suite, records, "here it can")
+    before = load(tmp_path, suite)
+    accept(tmp_path, suite, some, "again without it", left_out={last})
+    after = load(tmp_path, suite)
+    assert before is not None
+    assert after is not None
+    assert after.cases == before.cases
+    assert list(after.cases) == [case.id for case in suite.cases]

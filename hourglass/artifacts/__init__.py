@@ -2,6 +2,18 @@
 
 from hourglass.artifacts.archives import unpack
 from hourglass.artifacts.catalogue import Artifact, get, names, readable
-from hourglass.artifacts.fetch import fetch, hindrance, place, present
+from hourglass.artifacts.fetch import OFFLINE, OWN_COPIES, fetch, hindrance, place, present
 
-__all__ = ["Artifact", "fetch", "get", "hindrance", "names", "place", "present", "readable", "unpack"]
+__all__ = [
+    "OFFLINE",
+    "OWN_COPIES",
+    "Artifact",
+    "fetch",
+    "get",
+    "hindrance",
+    "names",
+    "place",
+    "present",
+    "readable",
+    "unpack",
+]

@@ -50,9 +50,10 @@ def unpack(archive: Path, folder: Path, *, only: Sequence[str] = ()) -> Path:
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         with _opened(archive) as opened:
-            members = [m for m in _members(opened) if not only or any(fnmatchcase(m.name, p) for p in only)]
+            members = list(_members(opened))
             for member in members:
                 _refuse_unsafe(archive, member)
+            members = [m for m in members if not only or any(fnmatchcase(m.name, pattern) for pattern in only)]
             unfinished.mkdir(parents=True)
             with require_space(unfinished, archive.name, sum(member.size for member in members)):
                 for member in members:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 OFFLINE = "HOURGLASS_OFFLINE"
 """Environment variable: whatever it holds, nothing is downloaded."""
 OWN_COPIES = "HOURGLASS_DATA"
-"""Environment variable: a folder with the user's own copies, of files under their names too."""
+"""Environment variable: a folder with the user's own copies, of files and, one folder each, of data sets."""
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from hourglass.artifacts import OWN_COPIES
 from hourglass.datasets.base import Category, Dataset, Source
 from hourglass.errors import UserError
 from hourglass.files import write_json
 from hourglass.registry import Registry
-
-OWN_COPIES = "HOURGLASS_DATA"
-"""Environment variable: a folder with the user's own copies, one sub-folder a data set."""
 
 _SOURCES: Registry[Source] = Registry(
     "dataset",

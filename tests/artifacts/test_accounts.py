@@ -8,7 +8,7 @@ from hourglass import artifacts
 from hourglass.artifacts.transfer import CHUNK
 from hourglass.errors import UserError
 
-from .conftest import CONTENT, DIGEST
+from ..web import CONTENT, DIGEST
 
 SECRET = "hunter2-secret"
 

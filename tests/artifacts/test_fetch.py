@@ -21,7 +21,7 @@ from hourglass.artifacts import transfer
 from hourglass.artifacts.transfer import CHUNK
 from hourglass.errors import UserError
 
-from .conftest import CONTENT, DIGEST
+from ..web import CONTENT, DIGEST
 
 HALF = len(CONTENT) // 2
 

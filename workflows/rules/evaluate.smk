@@ -10,7 +10,7 @@ def one_of(cases):
 
 rule accuracy:
     input:
-        lambda wildcards: f"data/{SUITE.case(wildcards.case).dataset}/ready.json",
+        ready,
     output:
         f"{OUT}/{{case}}/accuracy.json",
     log:
@@ -33,7 +33,7 @@ rule accuracy:
 
 rule shard:
     input:
-        lambda wildcards: f"data/{SUITE.case(wildcards.case).dataset}/ready.json",
+        ready,
     output:
         f"{OUT}/{{case}}/shards/{{number}}-of-{{shards}}.json",
     log:

@@ -1,7 +1,36 @@
-# Data sets, made or downloaded once; an interrupted download goes on where it stopped.
+# Data sets and checkpoints, made or downloaded once; an interrupted download goes on where it stopped. What was made of
+# a download does not age with it: the download may be deleted then.
+ARTIFACTS = {artifacts.get(name).file: name for name in artifacts.names()}
+
+
+def downloads(names):
+    """The files of artifacts."""
+    return [ancient(f"data/downloads/{artifacts.get(name).file}") for name in names]
+
+
+def ready(wildcards):
+    """What has to be there before a case can run: its data set, and its weights if they do not come with the project."""
+    case = SUITE.case(wildcards.case)
+    weights = [str(CARDS[case.model].weights)] if CARDS[case.model].artifact else []
+    return [f"data/{case.dataset}/ready.json", *weights]
+
+
+rule fetch:
+    output:
+        "data/downloads/{file}",
+    log:
+        f"{OUT}/logs/{{file}}.fetch.log",
+    params:
+        artifact=lambda wildcards: ARTIFACTS[wildcards.file],
+    message:
+        "download of {wildcards.file}"
+    shell:
+        "hourglass fetch {params.artifact} > {log} 2>&1"
 
 
 rule prepare:
+    input:
+        lambda wildcards: downloads(needs.of_dataset(wildcards.dataset)),
     output:
         "data/{dataset}/ready.json",
     log:
@@ -13,3 +42,16 @@ rule prepare:
         "data set {wildcards.dataset}"
     shell:
         "hourglass prepare {wildcards.dataset} > {log} 2>&1"
+
+
+rule convert:
+    input:
+        lambda wildcards: downloads([CARDS[wildcards.model].artifact]),
+    output:
+        "data/checkpoints/{model}.safetensors",
+    log:
+        f"{OUT}/logs/{{model}}.convert.log",
+    message:
+        "weights of {wildcards.model}"
+    shell:
+        "hourglass convert {wildcards.model} > {log} 2>&1"

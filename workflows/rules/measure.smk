@@ -3,7 +3,7 @@
 
 rule speed:
     input:
-        lambda wildcards: f"data/{SUITE.case(wildcards.case).dataset}/ready.json",
+        ready,
     output:
         f"{OUT}/{{case}}/speed.json",
     log:
