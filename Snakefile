@@ -24,6 +24,7 @@ try:
     SUITE = Suite.load(config.get("suite", "embedded"))
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
     WEIGHTS = {name: of.artifact or of.weights_sha256() for name, of in CARDS.items()}
+    ARTIFACTS = {artifacts.get(name).file: name for name in artifacts.names()}
     LEFT_OUT = needs.left_out(SUITE, data=Path("data"), results=Path("results"))
     TABLES = list(load_all(Path("tables"), SUITE))
     if workflow.is_main_process:

@@ -118,8 +118,14 @@ def fetch(
     """Download archives of data sets and checkpoints, unless they are there, and check them."""
     from hourglass import artifacts
 
+    failed = []
     for name in artifact:
-        print(artifacts.fetch(name, root=data))
+        try:
+            print(artifacts.fetch(name, root=data))
+        except UserError as error:
+            failed.append(str(error))
+    if failed:
+        raise UserError("\nhourglass: ".join(failed))
 
 
 @app.command()

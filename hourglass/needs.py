@@ -143,13 +143,14 @@ def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:
         shown = f"{about}{readable(size)}" if size else "unknown"
         yield f"{need.state:8}  {shown:>13}  {need.artifact.id:36}  {need.artifact.file}"
     coming = [need.artifact for need in found if need.state == "download"]
-    total = readable(sum(artifact.size or artifact.about or 0 for artifact in coming))
+    total = sum(artifact.size or artifact.about or 0 for artifact in coming)
     unknown = sum(not (artifact.size or artifact.about) for artifact in coming)
     more = f", and {unknown} of unknown size" if unknown else ""
     existing = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.is_dir())
-    free = readable(shutil.disk_usage(existing).free)
-    yield f"to download: {len(coming)} files, about {total}{more}; free in {existing}: {free}"
-    if os.environ.get(artifacts.OFFLINE) and coming:
+    free = shutil.disk_usage(existing).free
+    room = f"{readable(free)} are free in {existing}{', which is not enough' if free < total else ''}"
+    yield f"to download: {len(coming)} files, about {readable(total)}{more}; {room}"
+    if artifacts.offline() and coming:
         yield f"{artifacts.OFFLINE} is set: each file to download has to be placed in {(data / 'downloads').absolute()}"
     yield from (f"by hand: {need.artifact.id}: {need.reason}" for need in found if need.reason)
     yield from in_short(left_out(suite, data=data, results=results)).splitlines()

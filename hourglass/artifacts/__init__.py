@@ -2,7 +2,7 @@
 
 from hourglass.artifacts.archives import unpack
 from hourglass.artifacts.catalogue import Artifact, get, names, readable
-from hourglass.artifacts.fetch import OFFLINE, OWN_COPIES, fetch, hindrance, place, present
+from hourglass.artifacts.fetch import OFFLINE, OWN_COPIES, fetch, hindrance, offline, place, present
 
 __all__ = [
     "OFFLINE",
@@ -12,6 +12,7 @@ __all__ = [
     "get",
     "hindrance",
     "names",
+    "offline",
     "place",
     "present",
     "readable",

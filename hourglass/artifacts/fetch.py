@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from requests import Session
 
 OFFLINE = "HOURGLASS_OFFLINE"
-"""Environment variable: whatever it holds, nothing is downloaded."""
+"""Environment variable: nothing is downloaded unless it is empty or 0."""
 OWN_COPIES = "HOURGLASS_DATA"
 """Environment variable: a folder with the user's own copies, of files and, one folder each, of data sets."""
 
@@ -58,7 +58,9 @@ def fetch(artifact: str, *, root: Path) -> Path:
             if target.exists():
                 _check_present(wanted, target)
             else:
-                reason = _offline(wanted, root) or hindrance(wanted, root)
+                if offline():
+                    raise UserError(f"{wanted.id}: is not there, and {OFFLINE} is set; {_by_hand(wanted, root)}")
+                reason = hindrance(wanted, root)
                 if reason:
                     raise UserError(f"{wanted.id}: {reason}")
                 _download(wanted, target)
@@ -88,10 +90,9 @@ def hindrance(artifact: Artifact, root: Path) -> str | None:
     return None
 
 
-def _offline(artifact: Artifact, root: Path) -> str | None:
-    if not os.environ.get(OFFLINE):
-        return None
-    return f"is not there, and {OFFLINE} is set; {_by_hand(artifact, root)}"
+def offline() -> bool:
+    """Whether the user wants nothing to be downloaded."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
 
 
 def _by_hand(artifact: Artifact, root: Path) -> str:

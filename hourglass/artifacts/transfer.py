@@ -15,7 +15,7 @@ from hourglass.files import write_json
 if TYPE_CHECKING:
     from requests import Response, Session
 
-ATTEMPTS = 5
+ATTEMPTS = 6
 """So many in a row that bring nothing are enough."""
 BACK_OFF = 1.0
 """Seconds before the second attempt; doubled before each one after it."""

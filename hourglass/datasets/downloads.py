@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+from hourglass.artifacts import offline
 from hourglass.errors import UserError
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -29,8 +30,10 @@ def download(name: str, base_url: str, files: Mapping[str, str], folder: Path) -
         folder: Is made.
 
     Raises:
-        UserError: A file cannot be had, or is not what it should be.
+        UserError: A file cannot be had, be it that `offline` forbids to, or is not what it should be.
     """
+    if offline():
+        return check(name, files, folder)
     import pooch
     import requests
     from rich.progress import track

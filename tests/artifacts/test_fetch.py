@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import md5, sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import yaml
 
 from hourglass import artifacts
+from hourglass.artifacts import lock as locks
 from hourglass.artifacts import transfer
 from hourglass.artifacts.transfer import CHUNK
 from hourglass.errors import UserError
@@ -48,6 +50,16 @@ def test_a_file_is_downloaded_once(root, server, describe) -> None:
     assert fetch(root).read_bytes() == CONTENT
     assert server.asked() == [None]
     assert left(root) == {"thing.bin"}
+
+
+def test_many_at_once_download_it_once(root, server, describe) -> None:
+    lock = describe()
+    with ThreadPoolExecutor(8) as pool:
+        assert len({*pool.map(fetch, [root] * 8)}) == 1
+    assert server.asked() == [None]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: locks.record(f"other-{n}", locks.Pin(size=1, sha256="0" * 64)), range(16)))
+    assert len(yaml.safe_load(lock.read_text())["artifacts"]) == 17
 
 
 def test_a_broken_connection_is_gone_on_with(root, server, describe) -> None:
@@ -88,8 +100,8 @@ def test_attempts_back_off_and_end(root, server, describe, monkeypatch) -> None:
     monkeypatch.setattr(transfer, "BACK_OFF", 1.0)
     monkeypatch.setattr(transfer.time, "sleep", waits.append)
     server.faults = [500] * 9
-    said = fails(root, "500 Internal Server Error, 5 attempts")
-    assert waits == [1, 2, 4, 8]
+    said = fails(root, "500 Internal Server Error, 6 attempts")
+    assert waits == [1, 2, 4, 8, 16]
     assert "try again to go on from here, or place thing.bin from http://127.0.0.1" in said
     assert str(root / "downloads" / "thing.bin") in said
 
@@ -260,11 +272,14 @@ def test_the_users_own_folder_is_linked_to(root, server, describe, tmp_path, mon
 def test_offline_says_which_file_to_place_where(root, server, describe, monkeypatch) -> None:
     describe(sha256=DIGEST, size=len(CONTENT))
     monkeypatch.setenv("HOURGLASS_OFFLINE", "1")
+    assert artifacts.offline()
     where = root / "downloads" / "thing.bin"
     fails(root, f"place thing.bin \\(1.05 MB\\) from {server.url}/file.bin as {where}")
     assert not server.requests
     where.write_bytes(CONTENT)
     assert fetch(root) == where
+    monkeypatch.setenv("HOURGLASS_OFFLINE", "0")
+    assert not artifacts.offline()
 
 
 def test_what_no_program_can_download_is_asked_of_the_user(root, describe) -> None:

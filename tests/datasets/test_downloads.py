@@ -67,6 +67,15 @@ def test_other_bytes_than_promised_never_arrive(tmp_path, server, monkeypatch):
     assert not (tmp_path / "mine" / "b" / "3.txt").exists()
 
 
+def test_offline_asks_for_what_is_missing(tmp_path, server, monkeypatch):
+    url, public, requested = server
+    monkeypatch.setenv("HOURGLASS_OFFLINE", "1")
+    with pytest.raises(UserError, match=r"\.txt: missing; complete this copy of 'letters'"):
+        download("letters", url, digests(public), tmp_path / "mine")
+    download("letters", url, digests(public), public)
+    assert not requested
+
+
 def test_no_server_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     with pytest.raises(UserError, match="try again to go on from here") as caught:

@@ -1,6 +1,5 @@
 # Data sets and checkpoints, made or downloaded once; an interrupted download goes on where it stopped. What was made of
 # a download does not age with it: the download may be deleted then.
-ARTIFACTS = {artifacts.get(name).file: name for name in artifacts.names()}
 
 
 def downloads(names):
@@ -20,6 +19,7 @@ rule fetch:
         "data/downloads/{file}",
     log:
         f"{OUT}/logs/{{file}}.fetch.log",
+    localrule: True
     params:
         artifact=lambda wildcards: ARTIFACTS[wildcards.file],
     message:
