@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hourglass.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment
-from hourglass.datasets.library import categories, load, names, prepare, tasks, version
+from hourglass.datasets.library import artifacts, categories, load, names, prepare, settings, tasks, version
 
 __all__ = [
     "Category",
@@ -12,10 +12,12 @@ __all__ = [
     "Panoptic",
     "Sample",
     "Segment",
+    "artifacts",
     "categories",
     "load",
     "names",
     "prepare",
+    "settings",
     "tasks",
     "version",
 ]

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from hourglass.errors import UserError
+
 IGNORED = 255
 """Label of pixels that no metric counts."""
 
@@ -138,6 +140,15 @@ class Source(Protocol):
     splits: tuple[str, ...]
     evaluation_split: str
 
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """Ids of the files it is made of, among those of `hourglass.artifacts`."""
+        return ()
+
+    def settings(self, task: str) -> Mapping[str, Any]:
+        """What a task is told when it is measured on this data set."""
+        return {}
+
     def fill(self, folder: Path, split: str) -> None:
         """Make or download every file of a split below ``folder``, which may hold part of an interrupted attempt."""
         ...
@@ -156,8 +167,16 @@ class Source(Protocol):
 
 
 def fingerprint(files: Iterable[Path], root: Path) -> str:
-    """SHA-256, hexadecimal, over names (relative to ``root``) and contents, whatever the order of the files."""
+    """SHA-256, hexadecimal, over names (relative to ``root``) and contents, whatever the order of the files.
+
+    Raises:
+        UserError: A file is missing.
+    """
     total = sha256()
     for file in sorted(files):
-        total.update(f"{file.relative_to(root).as_posix()}\0{sha256(file.read_bytes()).hexdigest()}\n".encode())
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError:
+            raise UserError(f"{file}: no such file; prepare the data set again") from None
+        total.update(f"{file.relative_to(root).as_posix()}\0{sha256(content).hexdigest()}\n".encode())
     return total.hexdigest()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from hourglass.datasets.base import Category, Dataset
+from hourglass.datasets.base import Category, Dataset, Source
 from hourglass.datasets.downloads import check, download, manifest
 from hourglass.datasets.voc import VocDataset
 
@@ -22,7 +22,7 @@ CATEGORIES = (
 """Red cells, white cells, platelets."""
 
 
-class _Bccd:
+class _Bccd(Source):
     """The `Source` of BCCD."""
 
     categories = CATEGORIES

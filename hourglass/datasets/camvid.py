@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from hourglass.datasets.base import Category, Dataset
+from hourglass.datasets.base import Category, Dataset, Source
 from hourglass.datasets.downloads import check, download, manifest
 from hourglass.datasets.folders import RasterDataset
 from hourglass.datasets.rasters import read_semantic
@@ -40,7 +40,7 @@ CATEGORIES = tuple(
 """In the order of the label files, where 11 marks what is in none of them."""
 
 
-class _CamVid:
+class _CamVid(Source):
     """The `Source` of CamVid."""
 
     categories = CATEGORIES
@@ -63,8 +63,8 @@ class _CamVid:
         return dataset.fingerprint
 
     def load(self, folder: Path, task: str, split: str) -> Dataset:
-        reader = partial(read_semantic, classes=len(CATEGORIES), first=0)
-        return RasterDataset.matching("camvid", split, CATEGORIES, folder, split, f"{split}annot", reader)
+        reader = partial(read_semantic, values=range(len(CATEGORIES)))
+        return RasterDataset.matching("camvid", split, CATEGORIES, folder, reader, split, f"{split}annot")
 
 
 SOURCE = _CamVid()

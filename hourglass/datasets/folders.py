@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,15 +20,23 @@ from hourglass.errors import UserError
 
 @dataclass(frozen=True)
 class RasterDataset:
-    """Images with one raster each: label maps or depth maps."""
+    """Images with rasters: label maps or depth maps.
+
+    Raises:
+        UserError: A raster is missing.
+    """
 
     name: str
     split: str
     categories: tuple[Category, ...]
     root: Path
-    pairs: Sequence[tuple[Path, Path]]
-    """Image and raster."""
-    read_target: Callable[[Path], Tensor]
+    paths: Sequence[tuple[Path, ...]]
+    """Of each image, and of its raster or rasters."""
+    read_target: Callable[..., Any]
+    """From the paths of the rasters."""
+    read_image: Callable[[Path], Tensor] = read_image
+    name_of: Callable[[Path], str] = attrgetter("stem")
+    """Of an image: the name of its sample."""
 
     @classmethod
     def matching(
@@ -35,11 +45,11 @@ class RasterDataset:
         split: str,
         categories: tuple[Category, ...],
         root: Path,
+        read_target: Callable[..., Any],
         images: str,
-        targets: str,
-        read_target: Callable[[Path], Tensor],
+        *targets: str,
     ) -> RasterDataset:
-        """Pair every image in ``root/images`` with the PNG of the same stem in ``root/targets``, by name.
+        """Every image in ``root/images`` with the PNG of the same stem in ``root/target`` for each of ``targets``.
 
         Raises:
             UserError: There is no image, or one without its raster.
@@ -47,23 +57,26 @@ class RasterDataset:
         found = sorted(path for path in (root / images).glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
         if not found:
             raise UserError(f"{root / images}: no images; prepare the data set '{name}' again")
-        pairs = [(image, root / targets / f"{image.stem}.png") for image in found]
-        for image, target in pairs:
-            if not target.is_file():
-                raise UserError(f"{target}: missing, but {image} exists; prepare the data set '{name}' again")
-        return cls(name, split, categories, root, pairs, read_target)
+        paths = [(image, *(root / target / f"{image.stem}.png" for target in targets)) for image in found]
+        return cls(name, split, categories, root, paths, read_target)
+
+    def __post_init__(self) -> None:
+        for image, *targets in self.paths:
+            for target in targets:
+                if not target.is_file():
+                    raise UserError(f"{target}: missing, but {image} exists; prepare the data set '{self.name}' again")
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the images and rasters."""
-        return fingerprint((path for pair in self.pairs for path in pair), self.root)
+        return fingerprint((path for paths in self.paths for path in paths), self.root)
 
     def __len__(self) -> int:
-        return len(self.pairs)
+        return len(self.paths)
 
     def __getitem__(self, index: int) -> Sample:
-        image, target = self.pairs[index]
-        return Sample(index, read_image(image), self.read_target(target), image.stem)
+        image, *targets = self.paths[index]
+        return Sample(index, self.read_image(image), self.read_target(*targets), self.name_of(image))
 
 
 @dataclass(frozen=True)

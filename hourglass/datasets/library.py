@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ _SOURCES: Registry[Source] = Registry(
         "scenes": "hourglass.datasets.scenes.source:SOURCE",
         "camvid": "hourglass.datasets.camvid:SOURCE",
         "bccd": "hourglass.datasets.bccd:SOURCE",
+        "ade20k": "hourglass.datasets.ade20k:SOURCE",
+        "cityscapes": "hourglass.datasets.cityscapes:SOURCE",
+        "pascal-context": "hourglass.datasets.pascal_context:SOURCE",
+        "coco": "hourglass.datasets.coco.source:SOURCE",
+        "nyuv2": "hourglass.datasets.nyuv2:SOURCE",
+        "kitti": "hourglass.datasets.kitti:SOURCE",
     },
 )
 
@@ -40,6 +47,24 @@ def tasks(name: str) -> tuple[str, ...]:
         UserError: No data set has that name.
     """
     return _SOURCES.get(name).tasks
+
+
+def artifacts(name: str) -> tuple[str, ...]:
+    """Ids of the downloads a data set is made of; none where it brings its own files.
+
+    Raises:
+        UserError: No data set has that name.
+    """
+    return _SOURCES.get(name).artifacts
+
+
+def settings(name: str, task: str) -> Mapping[str, Any]:
+    """What a task is told when it is measured on a data set: ranges that belong to the data set's protocol.
+
+    Raises:
+        UserError: No data set has that name.
+    """
+    return _SOURCES.get(name).settings(task)
 
 
 def version(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,25 @@ from hourglass.datasets.base import IGNORED
 from hourglass.errors import UserError
 
 MILLIMETRES = 1000.0
-"""Units per metre of a depth PNG, as NYU's are written; KITTI's have 256."""
+"""Units per metre of a depth PNG, as NYU's are written."""
+
+KITTI_UNITS = 256.0
+"""Units per metre of KITTI's depth PNGs."""
 
 
-def read_pixels(path: Path) -> NDArray[Any]:
+def read_pixels(path: Path, mode: str | None = None) -> NDArray[Any]:
     """The file's pixels, (H, W) or (H, W, channels), in the type it stores.
+
+    Args:
+        path: The file.
+        mode: Pillow's name of what to convert them to; None leaves them as they are.
 
     Raises:
         UserError: The file is missing or damaged.
     """
     try:
         with Image.open(path) as image:
-            return np.array(image)
+            return np.array(image if mode is None else image.convert(mode))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; prepare the data set again") from None
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
@@ -40,31 +48,28 @@ def write_pixels(path: Path, pixels: NDArray[Any]) -> None:
 
 
 def read_image(path: Path) -> Tensor:
-    """(3, H, W) uint8 RGB.
+    """(3, H, W) uint8 RGB, whatever colours the file has.
 
     Raises:
         UserError: The file is missing or damaged.
     """
-    pixels = read_pixels(path)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], 3, axis=2)
-    return torch.from_numpy(np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1)))
+    return torch.from_numpy(np.ascontiguousarray(read_pixels(path, "RGB").transpose(2, 0, 1)))
 
 
-def read_semantic(path: Path, classes: int, *, first: int = 1) -> Tensor:
+def read_semantic(path: Path, values: Sequence[int]) -> Tensor:
     """(H, W) int64 labels of a label PNG, 255 where ignored.
 
     Args:
         path: 8-bit PNG of one channel.
-        classes: Number of classes K.
-        first: The value that means class 0. ADE20K has 1 (and 0 for ignored pixels), CamVid 0; values outside
-            ``first`` ... ``first + classes - 1`` are ignored.
+        values: What the file has for each label: 1, 2, ... in ADE20K (and 0 for ignored pixels), 0, 1, ... in CamVid.
+            Pixels of any other value are ignored.
 
     Raises:
-        UserError: The file is missing, damaged or has more than one channel.
+        UserError: The file is missing, damaged or not of 8 bits and one channel.
     """
-    labels = torch.from_numpy(_one_channel(path).astype(np.int64)) - first
-    return labels.masked_fill_((labels < 0) | (labels >= classes), IGNORED)
+    labels = np.full(256, IGNORED, np.int64)
+    labels[list(values)] = np.arange(len(values))
+    return torch.from_numpy(labels[_one_channel(path, 8)])
 
 
 def write_semantic(path: Path, labels: NDArray[Any]) -> None:
@@ -80,9 +85,9 @@ def read_depth(path: Path, *, scale: float = MILLIMETRES) -> Tensor:
         scale: Units per metre.
 
     Raises:
-        UserError: The file is missing, damaged or has more than one channel.
+        UserError: The file is missing, damaged or not of 16 bits and one channel.
     """
-    return torch.from_numpy((_one_channel(path).astype(np.float64) / scale).astype(np.float32))
+    return torch.from_numpy((_one_channel(path, 16).astype(np.float64) / scale).astype(np.float32))
 
 
 def write_depth(path: Path, depth: NDArray[Any], *, scale: float = MILLIMETRES) -> None:
@@ -99,8 +104,12 @@ def write_depth(path: Path, depth: NDArray[Any], *, scale: float = MILLIMETRES) 
     write_pixels(path, units.astype(np.uint16))
 
 
-def _one_channel(path: Path) -> NDArray[Any]:
+def _one_channel(path: Path, bits: int) -> NDArray[Any]:
     pixels = read_pixels(path)
-    if pixels.ndim != 2:
-        raise UserError(f"{path}: has {pixels.shape[-1]} channels; a label or depth PNG has one")
+    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+    found = min(8 * pixels.dtype.itemsize, 16)  # older Pillows unpack 16 bits into 32
+    if (channels, found) != (1, bits):
+        raise UserError(
+            f"{path}: has {channels} channels of {found} bits where one of {bits} is expected; restore the file"
+        )
     return pixels

@@ -5,7 +5,6 @@ The checkpoint is downloaded once to the hub's cache, as safetensors; a folder w
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hourglass.datasets.base import Category
+from hourglass.datasets.classes import categories
 from hourglass.errors import UserError
 
 _CLASSES = {
@@ -84,9 +84,4 @@ class _Adapted(nn.Module):
 
 
 def _categories(names: dict[int, str]) -> tuple[Category, ...]:
-    count = max(len(names), 1)
-    colors = [colorsys.hsv_to_rgb((0.618 * label) % 1, 0.75, 0.95) for label in range(count)]
-    return tuple(
-        Category(label, names[label], True, (round(255 * r), round(255 * g), round(255 * b)))
-        for label, (r, g, b) in zip(sorted(names), colors, strict=False)
-    )
+    return categories(sorted(names.items()), things=names)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hourglass.datasets.base import Category, Sample
-from hourglass.datasets.rasters import write_depth
+from hourglass.datasets.rasters import MILLIMETRES, write_depth
 from hourglass.tasks.base import Values
 from hourglass.tasks.metric import Metric
 
@@ -25,10 +25,12 @@ class DepthEstimation:
         min_depth: Predictions are clamped from below at this, in metres; nearer true depths are not counted.
         max_depth: Predictions are clamped from above at this, in metres; farther true depths are not counted. 10 for
             NYU Depth v2, 80 for KITTI.
+        units: Per metre, in written PNGs: 1000 as for NYU Depth v2, 256 as for KITTI.
     """
 
     min_depth: float = 1e-3
     max_depth: float = 80.0
+    units: float = MILLIMETRES
 
     name: ClassVar[str] = "depth-estimation"
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -52,8 +54,8 @@ class DepthEstimation:
         return DepthScorer(self.min_depth, self.max_depth)
 
     def writer(self, folder: Path, categories: Sequence[Category]) -> DepthWriter:
-        """16-bit PNGs in millimetres; what is beyond their 65.535 m is written as that."""
-        return DepthWriter(folder)
+        """16-bit PNGs; what is farther than they can say is written as the farthest they can."""
+        return DepthWriter(folder, self.units)
 
     def _clamped(self, depth: Tensor) -> Tensor:
         known = torch.nan_to_num(depth, nan=self.min_depth, posinf=self.max_depth, neginf=self.min_depth)
@@ -95,14 +97,22 @@ class DepthScorer:
 
 
 class DepthWriter:
-    """Writes a 16-bit PNG per image."""
+    """Writes a 16-bit PNG per image.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where to.
+        units: Per metre.
+    """
+
+    def __init__(self, folder: Path, units: float) -> None:
         self._folder = folder
+        self._units = units
 
     def add(self, prediction: Tensor, sample: Sample) -> None:
         """Write metres (H, W)."""
-        write_depth(self._folder / f"{sample.name}.png", prediction.clamp(max=65.535).numpy())
+        farthest = (2**16 - 1) / self._units
+        depth = prediction.clamp(max=farthest).numpy()
+        write_depth(self._folder / f"{sample.name}.png", depth, scale=self._units)
 
     def close(self) -> None:
         """Nothing is left to write."""

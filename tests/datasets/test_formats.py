@@ -34,12 +34,12 @@ def test_semantic_labels_survive_and_ignored_pixels_stay_ignored(tmp_path):
     labels = RNG.integers(0, 3, (5, 7))
     labels[0, 0] = 255
     write_semantic(tmp_path / "a.png", labels)
-    assert torch.equal(read_semantic(tmp_path / "a.png", 3), torch.from_numpy(labels))
+    assert torch.equal(read_semantic(tmp_path / "a.png", range(1, 4)), torch.from_numpy(labels))
 
 
 def test_labels_beyond_the_classes_are_ignored(tmp_path):
     write_pixels(tmp_path / "a.png", np.array([[0, 10, 11, 200]], np.uint8))
-    assert read_semantic(tmp_path / "a.png", 11, first=0).tolist() == [[0, 10, 255, 255]]
+    assert read_semantic(tmp_path / "a.png", range(11)).tolist() == [[0, 10, 255, 255]]
 
 
 def test_depth_keeps_millimetres_and_unknown_pixels(tmp_path):
@@ -185,7 +185,7 @@ def test_rasters_are_paired_by_name(tmp_path):
     for stem in ("b", "a"):
         write_pixels(tmp_path / "images" / f"{stem}.png", np.zeros((2, 2, 3), np.uint8))
         write_semantic(tmp_path / "labels" / f"{stem}.png", np.full((2, 2), ord(stem) - ord("a")))
-    arguments = ("d", "val", CATEGORIES, tmp_path, "images", "labels", lambda path: read_semantic(path, 3))
+    arguments = ("d", "val", CATEGORIES, tmp_path, lambda path: read_semantic(path, range(1, 4)), "images", "labels")
     data = RasterDataset.matching(*arguments)
     assert [int(data[i].target[0, 0]) for i in range(len(data))] == [0, 1]
     (tmp_path / "labels" / "a.png").unlink()

@@ -86,10 +86,16 @@ def test_predicted_depth_is_made_finite_and_clamped():
     assert depth.tolist() == [[0.5, 10.0, 0.5, 10.0, 5.0]]
 
 
+def test_depth_is_saved_in_the_units_of_the_data_set(tmp_path):
+    writer = tasks.get("depth-estimation", units=256.0).writer(tmp_path, CATEGORIES)
+    writer.add(torch.tensor([[1.5, 80.0, 300.0]]), Sample(7, torch.zeros(3, 1, 2), None, "street"))
+    assert read_depth(tmp_path / "street.png", scale=256.0).tolist() == [[1.5, 80.0, 65535 / 256]]
+
+
 def test_predictions_are_saved_in_the_formats_of_the_targets(tmp_path):
     sample = Sample(7, torch.zeros(3, 1, 2), None, "street")
     for name, prediction, read in (
-        ("semantic-segmentation", torch.tensor([[2, 0]]), lambda path: read_semantic(path, 3)),
+        ("semantic-segmentation", torch.tensor([[2, 0]]), lambda path: read_semantic(path, range(1, 4))),
         ("depth-estimation", torch.tensor([[1.5, 70.0]]).clamp(max=65.535), read_depth),
     ):
         writer = tasks.get(name).writer(tmp_path / name, CATEGORIES)

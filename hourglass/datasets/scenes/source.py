@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from hourglass.datasets.base import Dataset, fingerprint
+from hourglass.datasets.base import Dataset, Source, fingerprint
 from hourglass.datasets.folders import InstancesDataset, PanopticDataset, RasterDataset
 from hourglass.datasets.rasters import read_depth, read_semantic
 from hourglass.datasets.scenes import EVALUATION_SCENES, VERSION
@@ -17,7 +17,7 @@ SPLIT = "val"
 FILES_PER_SCENE = 4
 
 
-class _Scenes:
+class _Scenes(Source):
     """The `Source` of scenes: one split, five tasks."""
 
     categories = CATEGORIES
@@ -49,10 +49,10 @@ class _Scenes:
         annotations = folder / "annotations"
         common = ("scenes", split, CATEGORIES, folder)
         if task == "semantic-segmentation":
-            reader = partial(read_semantic, classes=len(CATEGORIES))
-            return RasterDataset.matching(*common, f"images/{split}", f"annotations/semantic/{split}", reader)
+            reader = partial(read_semantic, values=range(1, len(CATEGORIES) + 1))
+            return RasterDataset.matching(*common, reader, f"images/{split}", f"annotations/semantic/{split}")
         if task == "depth-estimation":
-            return RasterDataset.matching(*common, f"images/{split}", f"annotations/depth/{split}", read_depth)
+            return RasterDataset.matching(*common, read_depth, f"images/{split}", f"annotations/depth/{split}")
         kind, dataset = (
             ("panoptic", PanopticDataset) if task == "panoptic-segmentation" else ("instances", InstancesDataset)
         )
