@@ -11,7 +11,7 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from hourglass import datasets, tasks
+from hourglass import datasets, models, tasks
 from hourglass.datasets import Category, Dataset, Sample
 from hourglass.errors import UserError
 from hourglass.measure.running import Runner, build, device_named, reproducible, threads, to_float
@@ -23,7 +23,7 @@ THREADS = 1
 
 
 def accuracy(case: Case, data_root: Path, *, device: str = "cpu", predictions: Path | None = None) -> Measured:
-    """Measure a case's metrics.
+    """Measure a case's metrics, as the model's card and the data set say they are to be measured.
 
     Args:
         case: What to measure.
@@ -113,9 +113,10 @@ def _score(
     count = len(data) if case.images is None else case.images
     if count > len(data):
         raise UserError(f"images: {count} asked for, but the {data.split} split of '{data.name}' has {len(data)}")
-    images, task = shard.images(count, case.batch), tasks.get(case.task)
+    images = shard.images(count, case.batch)
+    task = tasks.get(case.task, **datasets.settings(case.dataset, case.task))
     with threads(THREADS), reproducible(case.seed):
-        runner = build(case, device_named(device))
+        runner = replace(build(case, device_named(device)), inference=models.card(case.model).inference)
         scorer = evaluate(runner, data, task, images, case.batch, seed=case.seed, predictions=predictions)
         attention = runner.attention(_batch([data[0]], runner))
     return scorer, {

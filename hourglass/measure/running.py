@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from hourglass import datasets, methods, models
 from hourglass.errors import UserError
 from hourglass.measure.types import Case
+from hourglass.models.inference import Inference, whole
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,17 @@ class Runner:
     model: nn.Module
     device: torch.device
     precision: torch.dtype
+    inference: Inference = whole
 
     def __call__(self, images: Tensor) -> Any:
         """Output for float32 images (B, 3, H, W) in [0, 1] on the runner's device."""
         with torch.inference_mode(), self._autocast():
-            return self.model(images)
+            return self.inference(self.model, images)
 
     def attention(self, images: Tensor) -> str:
         """Names of the fused attention kernels that run, or ``explicit`` if there are none."""
         with torch.no_grad(), self._autocast(), _Names() as seen:
-            self.model(images)
+            self.inference(self.model, images)
         marker = "_scaled_dot_product_"
         kernels = sorted(name.removeprefix(marker) for name in seen.names if name.startswith(marker))
         return ", ".join(kernels) or "explicit"

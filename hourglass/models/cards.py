@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from hourglass.errors import UserError
+from hourglass.models.inference import Inference, ShortSide, SlidingWindow, whole
 
 SHIPPED = Path(__file__).parent / "weights"
 PREPARED = Path("data/checkpoints")
@@ -29,6 +30,8 @@ class ModelCard:
     """Id of the published checkpoint its weights come from; None if they come with the project."""
     layout: str | None = None
     """How the keys of that checkpoint are named; None if the model cannot be run outside of its own framework."""
+    inference: Inference = whole
+    """How images go through it when its accuracy is measured."""
 
     @property
     def weights(self) -> Path:
@@ -132,6 +135,7 @@ CARDS = (
         "Segmenter, ViT-L/16",
         artifact="segmenter-l16-mask-ade20k",
         layout="segmenter-official",
+        inference=SlidingWindow(short=640, long=2560, crop=640, stride=640),
     ),
     ModelCard(
         "segmenter-vit-l16-cityscapes",
@@ -142,6 +146,7 @@ CARDS = (
         "Segmenter, ViT-L/16",
         artifact="segmenter-l16-mask-cityscapes",
         layout="segmenter-official",
+        inference=SlidingWindow(short=1024, long=2048, crop=768, stride=512),
     ),
     ModelCard(
         "segmenter-vit-l16-pascal-context",
@@ -152,6 +157,7 @@ CARDS = (
         "Segmenter, ViT-L/16",
         artifact="segmenter-l16-mask-pascal-context",
         layout="segmenter-official",
+        inference=SlidingWindow(short=520, long=4160, crop=480, stride=320),
     ),
     ModelCard(
         "dpt-hybrid-nyuv2",
@@ -182,6 +188,7 @@ CARDS = (
         "Mask2Former, Swin-L",
         artifact="mask2former-swinl-coco-panoptic",
         layout="mask2former-detectron2",
+        inference=ShortSide(800, 1333),
     ),
     ModelCard(
         "mask2former-swin-l-coco-instance",
@@ -192,6 +199,7 @@ CARDS = (
         "Mask2Former, Swin-L",
         artifact="mask2former-swinl-coco-instance",
         layout="mask2former-detectron2",
+        inference=ShortSide(800, 1333),
     ),
     ModelCard(
         "mask2former-swin-l-ade20k-panoptic",
@@ -202,6 +210,7 @@ CARDS = (
         "Mask2Former, Swin-L",
         artifact="mask2former-swinl-ade-panoptic",
         layout="mask2former-detectron2",
+        inference=ShortSide(640, 2560),
     ),
     ModelCard(
         "mask2former-swin-l-ade20k-semantic",
@@ -212,6 +221,7 @@ CARDS = (
         "Mask2Former, Swin-L",
         artifact="mask2former-swinl-ade-semantic",
         layout="mask2former-detectron2",
+        inference=ShortSide(640, 2560),
     ),
     ModelCard(
         "dino-swin-l-coco",

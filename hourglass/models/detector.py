@@ -15,7 +15,9 @@ from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from transformers import SwinBackbone, SwinConfig
 
-IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+from hourglass.models.inference import IMAGENET_MEAN
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class SwinPyramid(nn.Module):

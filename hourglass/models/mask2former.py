@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from transformers import Mask2FormerConfig, Mask2FormerForUniversalSegmentation
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerForUniversalSegmentationOutput
 
-from hourglass.models.detector import IMAGENET_MEAN, IMAGENET_STD
+from hourglass.models.detector import IMAGENET_STD
+from hourglass.models.inference import IMAGENET_MEAN
 
 
 class MaskSegmenter(nn.Module):

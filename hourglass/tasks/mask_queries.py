@@ -1,4 +1,4 @@
-"""From mask queries (a class and a mask each) to instances and panoptic maps.
+"""From mask queries (a class and a mask each) to class scores, instances and panoptic maps.
 
 The inference of Mask2Former (Cheng et al., CVPR 2022, section 4 and released code), for one image at a time.
 """
@@ -13,6 +13,17 @@ from torch import Tensor
 
 from hourglass.datasets.base import Category, Panoptic, Segment
 from hourglass.tasks.base import Detections
+
+
+def semantic(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+    """Class scores (K, h, w): sum over the queries of class probability times mask probability.
+
+    Args:
+        class_logits: (Q, K + 1), the last column for "no object".
+        mask_logits: (Q, h, w).
+    """
+    probabilities = class_logits.float().softmax(-1)[:, :-1]
+    return torch.einsum("qk,qhw->khw", probabilities, mask_logits.float().sigmoid())
 
 
 def instances(

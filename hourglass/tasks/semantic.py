@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,13 @@ from torch import Tensor
 from hourglass.datasets.base import IGNORED, Category, Sample
 from hourglass.datasets.rasters import write_semantic
 from hourglass.tasks.base import Values
+from hourglass.tasks.mask_queries import semantic
 from hourglass.tasks.metric import Metric
 
 
 @dataclass(frozen=True)
 class SemanticSegmentation:
-    """A class for every pixel: logits (B, K, h, w) in, labels (H, W) int64 out."""
+    """A class for every pixel: logits (B, K, h, w) or mask queries in, labels (H, W) int64 out."""
 
     name: ClassVar[str] = "semantic-segmentation"
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -30,8 +31,10 @@ class SemanticSegmentation:
         Metric("class_accuracy", "mAcc", "fraction", True, "mean over classes of the share of its pixels found"),
     )
 
-    def predict(self, output: Tensor, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
-        """Most likely class of each pixel, after bilinear resizing of the logits to the image."""
+    def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
+        """Most likely class of each pixel, after bilinear resizing of the logits or class scores to the image."""
+        if hasattr(output, "masks_queries_logits"):
+            output = map(semantic, output.class_queries_logits, output.masks_queries_logits)
         return [_resized(logits, size).argmax(0) for logits, size in zip(output, sizes, strict=True)]
 
     def scorer(self, categories: Sequence[Category]) -> SemanticScorer:

@@ -15,6 +15,7 @@ from hourglass.errors import UserError
 from hourglass.measure import accuracy
 from hourglass.measure.accuracy import evaluate
 from hourglass.measure.running import Runner, device_named
+from hourglass.models.inference import SlidingWindow, whole
 
 CPU = torch.device("cpu")
 
@@ -70,7 +71,7 @@ def test_images_of_another_size_start_a_new_batch():
 def test_predictions_are_saved_under_the_names_of_the_images(tmp_path):
     run([(4, 4)] * 3, 2, predictions=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tile0.png", "tile1.png", "tile2.png"]
-    assert (read_semantic(tmp_path / "tile2.png", 3) == 2).all()
+    assert (read_semantic(tmp_path / "tile2.png", range(1, 4)) == 2).all()
 
 
 def test_detections_are_scored(tmp_path):
@@ -112,7 +113,9 @@ def case(**changes):
 @pytest.fixture
 def fakes(monkeypatch):
     monkeypatch.setattr(models, "build", lambda _: Reader())
+    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(inference=whole))
     monkeypatch.setattr(datasets, "load", lambda *_, **__: Tiles([(4, 4)] * 5))
+    monkeypatch.setattr(datasets, "settings", lambda *_: {})
 
 
 def test_a_case_is_measured_on_one_thread(tmp_path, fakes, monkeypatch):
@@ -135,6 +138,30 @@ def test_a_case_is_measured_on_one_thread(tmp_path, fakes, monkeypatch):
     assert measured["values"]["miou"] == 1
     assert measured["samples"] == {"images": 3}
     assert measured["conditions"] == {"device": "cpu", "threads": 1, "attention": "explicit", "data": "f" * 64}
+
+
+def test_the_protocol_comes_from_card_and_data_set(tmp_path, fakes, monkeypatch):
+    """Windows of 4 x 4 of an image of 8 x 8, and depth up to 2 m only."""
+
+    class Depths(Tiles):
+        def __getitem__(self, index):
+            image = torch.zeros(3, 4, 4, dtype=torch.uint8)
+            return Sample(index, image, torch.tensor([[1.0, 3.0]]).repeat(4, 2), str(index))
+
+    class Metre(Reader):
+        def forward(self, images):
+            self.shapes.append(tuple(images.shape))
+            return torch.ones(len(images), 1, *images.shape[2:])
+
+    model = Metre()
+    windows = SlidingWindow(short=8, long=8, crop=4, stride=4)
+    monkeypatch.setattr(models, "build", lambda _: model)
+    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(inference=lambda *to: windows(*to)[:, 0]))
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: Depths([None] * 2))
+    monkeypatch.setattr(datasets, "settings", lambda dataset, task: {"max_depth": 2.0} if dataset == "tiles" else {})
+    measured = accuracy(case(task="depth-estimation"), tmp_path)
+    assert set(model.shapes) == {(2, 3, 4, 4), (1, 3, 4, 4)}
+    assert measured["values"]["rmse_m"] == 0, "pixels beyond 2 m are not counted"
 
 
 def test_more_images_than_there_are_is_an_error(tmp_path, fakes):

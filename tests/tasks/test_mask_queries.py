@@ -37,6 +37,17 @@ def columns_of(prediction):
     return prediction.ids[0].tolist(), {segment.id: segment.label for segment in prediction.segments}
 
 
+def test_class_scores_add_up_over_queries():
+    """Two weak cats outdo a stronger dog where they meet; what is no object counts for nothing."""
+    output = queries(
+        (DOG, 1.0, slice(0, 6), SURE), *[(CAT, 0.8, slice(2, 8), SURE)] * 2, (NOTHING, SURE, slice(0, 8), SURE)
+    )
+    labels = tasks.get("semantic-segmentation").predict(output, [(8, 16)], CATEGORIES)[0]
+    assert labels.shape == (8, 16)
+    assert (labels[:, :3] == DOG).all()
+    assert (labels[:, 5:] == CAT).all()
+
+
 def test_pixels_go_to_the_query_that_claims_them_most():
     output = queries((CAT, SURE, slice(0, 4), 3.0), (SKY, SURE, slice(3, 8), SURE))
     assert columns_of(panoptic(output, overlap_threshold=0.7)) == ([1, 1, 1, 2, 2, 2, 2, 2], {1: CAT, 2: SKY})
