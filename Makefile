@@ -20,7 +20,8 @@ plan: $(READY)  ## Say what `make suite` would run and download, and what it nee
 	$(SNAKEMAKE) --dry-run
 	hourglass plan $(SUITE)
 
-tables: $(READY)  ## Make the tables anew from the results there are
+tables: $(READY)  ## Make the tables anew from the results there are; costs are counted if they have not been
+	hourglass cost $(SUITE)
 	hourglass collect $(SUITE)
 	hourglass verdict $(SUITE)
 	hourglass tables $(SUITE)

@@ -174,13 +174,20 @@ def merge(
 
 @app.command()
 def cost(
-    suite: SuiteArgument, case: CaseArgument, device: DeviceOption = "cpu", results: ResultsOption = RESULTS
+    suite: SuiteArgument,
+    case: Annotated[str | None, typer.Argument(help="Id of a case; default: all that have not been counted.")] = None,
+    device: Annotated[str | None, typer.Option(help="Default: cpu, or meta for a model without weights.")] = None,
+    results: ResultsOption = RESULTS,
 ) -> None:
     """Count what a case computes."""
     from hourglass import measure
 
+    if case is None:
+        stages = _stages(suite, results)
+        print(f"{stages.folder}: {stages.count()} cases counted")
+        return
     chosen = _case(suite, case)
-    _save(results, "cost", chosen, measure.cost(chosen, device=_device(device)))
+    _save(results, "cost", chosen, measure.cost(chosen, device=_device(device) if device else None))
 
 
 @app.command()
@@ -227,8 +234,13 @@ def check(
 
 @app.command("tables")
 def write_tables(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
-    """Write a suite's tables as Markdown, LaTeX, CSV and HTML."""
-    print(_stages(suite, results, tables).tabulate())
+    """Write a suite's tables as Markdown, LaTeX, CSV and HTML; print those that stand beside published ones."""
+    from hourglass.tables.terminal import show
+
+    stages = _stages(suite, results, tables)
+    for table in stages.tabulate():
+        show(table)
+    print(stages.folder / "tables")
 
 
 @app.command()

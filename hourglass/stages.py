@@ -13,11 +13,11 @@ from hourglass import accepted as references
 from hourglass import results as stored
 from hourglass.errors import UserError
 from hourglass.files import write_json, write_text
-from hourglass.suite import Suite
+from hourglass.suite import Case, Suite
 from hourglass.verdict import Verdict, judge, passed
 
 if TYPE_CHECKING:
-    from hourglass.tables.build import Content
+    from hourglass.tables.content import Content
     from hourglass.tables.model import Table
     from hourglass.tasks import Metric
 
@@ -89,15 +89,37 @@ class Stages:
         )
         return verdicts
 
-    def tabulate(self) -> Path:
-        """Write every table in every format."""
+    def count(self) -> int:
+        """Count what every case computes that has not been counted; how many there were."""
+        from rich.progress import track
+
+        from hourglass import measure
+
+        left = [case for case in self.suite.cases if not self._is_counted(case)]
+        for case in track(left, "counting", disable=not left):
+            counted = measure.cost(case)
+            provenance = measure.provenance(case, counted["conditions"])
+            stored.save(self.results, stored.record("cost", case, counted["values"], counted["samples"], provenance))
+        return len(left)
+
+    def tabulate(self) -> list[Table]:
+        """Write every table in every format; those that stand beside published ones.
+
+        If there is no tidy table yet, a suite with published tables makes its own, of costs alone if need be.
+        """
+        from hourglass.tables.definition import load_all
         from hourglass.tables.render import FORMATS
 
-        folder = self.folder / "tables"
-        for table in self._tables(self._content()):
+        if any(e.published for e in self.suite.experiments) and not (self.folder / "results.csv").exists():
+            self.count()
+            self.collect()
+            self.write_verdict()
+        tables = self._tables(self._content())
+        for table in tables:
             for ending, render in FORMATS.items():
-                write_text(folder / f"{table.name}.{ending}", render(table))
-        return folder
+                write_text(self.folder / "tables" / f"{table.name}.{ending}", render(table))
+        definitions = load_all(self.tables, self.suite)
+        return [table for table in tables if definitions[table.name].rows == "published"]
 
     def report(self) -> Path:
         """Write the page."""
@@ -121,8 +143,14 @@ class Stages:
         """Make what was measured the accepted results; the change as a diff."""
         return references.accept(self.tables, self.suite, self.records, reason, self.left_out.keys())
 
+    def _is_counted(self, case: Case) -> bool:
+        try:
+            return stored.load(self.results, case, "cost") is not None
+        except UserError:
+            return False
+
     def _content(self) -> Content:
-        from hourglass.tables.build import Content
+        from hourglass.tables.content import Content
 
         return Content(
             suite=self.suite,

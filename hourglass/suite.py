@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
+from hourglass import published as paper
 from hourglass.documents import Document, invalid, read, unknown
 from hourglass.errors import UserError, hint
 
@@ -107,6 +108,8 @@ class Experiment(Document):
     Attributes:
         shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
             no digit, so it is no part of a case.
+        published: A table of `hourglass.published`: each of its rows of the hourglass is a plan too, and tables print
+            what it says beside what is measured.
     """
 
     task: Name
@@ -116,12 +119,34 @@ class Experiment(Document):
     batch: PositiveInt = 1
     shards: PositiveInt | None = None
     accuracy: Criterion
-    methods: dict[Name, dict[Name, dict[str, Any]]]
+    published: paper.Reference | None = None
+    methods: dict[Name, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """What its cases' ids begin with."""
         return f"{self.task}.{self.model}.{self.dataset}"
+
+    @cached_property
+    def plans(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Settings by method and plan, those of published rows first."""
+        rows = paper.load(self.published).plans() if self.published else {}
+        listed = self.methods.get("hourglass", {})
+        return {**self.methods, "hourglass": {**rows, **listed}} if rows else dict(self.methods)
+
+    @model_validator(mode="after")
+    def _published_table_fits(self) -> Experiment:
+        if self.published is None:
+            return self
+        if self.published not in paper.names():
+            raise unknown("table", self.published, paper.names(), at=("published",))
+        table = paper.load(self.published)
+        if table.task != self.task:
+            raise invalid(f"table '{self.published}' is about '{table.task}', not '{self.task}'", at=("published",))
+        for plan in self.methods.get("hourglass", {}):
+            if plan in table.plans():
+                raise invalid(f"'{plan}' is a row of '{self.published}' already", at=("methods", "hourglass", plan))
+        return self
 
     @model_validator(mode="after")
     def _names_exist(self) -> Experiment:
@@ -244,7 +269,7 @@ class Suite(Document):
     def _expand(self, experiment: Experiment) -> Iterator[Case]:
         from hourglass import methods
 
-        plans: dict[str, dict[str, dict[str, Any]]] = {BASELINE: {FULL: {}}, **experiment.methods}
+        plans: dict[str, dict[str, dict[str, Any]]] = {BASELINE: {FULL: {}}, **experiment.plans}
         for method, settings_by_plan in plans.items():
             for plan, settings in settings_by_plan.items():
                 yield Case(

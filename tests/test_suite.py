@@ -97,4 +97,4 @@ def test_the_suites_of_the_project_are_valid(name: str, monkeypatch: pytest.Monk
     suite = Suite.load(name)
     suite.metrics()
     for experiment in suite.experiments:
-        assert sum(len(plans) for plans in experiment.methods.values()) >= 3
+        assert experiment.published or sum(len(plans) for plans in experiment.methods.values()) >= 3

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from hourglass.report.figures import Panel, Point, svg
 from hourglass.suite import Case, Experiment
-from hourglass.tables.build import Content, fastest_that_keeps
+from hourglass.tables.content import Content, fastest_that_keeps
 from hourglass.tables.model import Table
 from hourglass.tables.render import html
 from hourglass.verdict import findings, passed

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from hourglass.documents import Document, read
+from hourglass.documents import Document, invalid, read
 from hourglass.errors import UserError
 from hourglass.suite import Name, Suite
 
-Source = Annotated[str, StringConstraints(pattern=r"^(case|settings|criterion|accuracy|cost|speed)\.[a-z0-9_]+$")]
+Source = Annotated[
+    str, StringConstraints(pattern=r"^(case|settings|criterion|accuracy|cost|speed|published)\.[a-z0-9_]+$")
+]
+
+
+PRINTED: Mapping[str, str] = {"cost.gflops_published": "gflops", "speed.fps": "fps"}
+"""Field of a published row by the measured quantity that can be compared with it."""
 
 
 class ColumnDefinition(Document):
@@ -20,9 +27,11 @@ class ColumnDefinition(Document):
     Attributes:
         header: What is printed above it.
         value: Where a cell comes from: ``case.<field>``, ``settings.<field of the plan>``,
-            ``<measurement>.<quantity>``, ``accuracy.judged`` for the metric that the suite judges, or
-            ``criterion.metric`` for that metric's title.
-        show: The case's ``value``, its ``baseline``'s, or of the two the ``share`` that is kept or ``saved``.
+            ``<measurement>.<quantity>``, ``accuracy.judged`` for the metric that the suite judges,
+            ``criterion.metric`` for that metric's title, ``published.<field of the row>``, ``published.label`` for its
+            settings or ``published.notes`` for the numbers of its footnotes.
+        show: The case's ``value``, its ``baseline``'s, of the two the ``share`` that is kept or ``saved``, or the
+            value's relative ``deviation`` from the published one.
         digits: After the decimal point.
         percent: Print a fraction as per cent.
         interval: Print the interval that is stored beside the value.
@@ -31,11 +40,17 @@ class ColumnDefinition(Document):
 
     header: str
     value: Source
-    show: Literal["value", "baseline", "share", "saved"] = "value"
+    show: Literal["value", "baseline", "share", "saved", "deviation"] = "value"
     digits: int = Field(default=2, ge=0, le=9)
     percent: bool = False
     interval: bool = False
     change: Literal["absolute", "relative"] | None = None
+
+    @model_validator(mode="after")
+    def _can_deviate(self) -> ColumnDefinition:
+        if self.show == "deviation" and self.value not in PRINTED:
+            raise invalid(f"only {', '.join(PRINTED)} can be compared with what is published", at=("show",))
+        return self
 
 
 class TableDefinition(Document):
@@ -43,12 +58,13 @@ class TableDefinition(Document):
 
     Attributes:
         rows: ``cases`` for every case of ``task``; ``fastest`` for one row an experiment: the fastest plan that keeps
-            the share ``keep`` of its baseline's accuracy.
+            the share ``keep`` of its baseline's accuracy; ``published`` for every published row, whether there is a
+            case that repeats it or not, and every other case of the same experiments.
     """
 
     title: str
     caption: str = ""
-    rows: Literal["cases", "fastest"] = "cases"
+    rows: Literal["cases", "fastest", "published"] = "cases"
     task: Name | None = None
     keep: float = Field(default=0.99, gt=0, le=1)
     columns: tuple[ColumnDefinition, ...] = Field(min_length=1)
@@ -65,5 +81,10 @@ def load_all(tables: Path, suite: Suite) -> dict[str, TableDefinition]:
     if not found:
         raise UserError(f"{folder}: holds no table definitions; run from the project's folder or give --tables")
     tasks = {experiment.task for experiment in suite.experiments}
+    published = {experiment.task for experiment in suite.experiments if experiment.published}
     general = {name: definition for name, definition in found.items() if definition.task is None}
-    return general | {name: definition for name, definition in found.items() if definition.task in tasks}
+    return general | {
+        name: definition
+        for name, definition in found.items()
+        if definition.task in (published if definition.rows == "published" else tasks)
+    }

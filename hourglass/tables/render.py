@@ -35,7 +35,9 @@ def markdown(table: Table) -> str:
     rules = ["---:" if column.numeric else "---" for column in table.columns]
     lines = [heads, rules, *([_with_change(cell).replace("|", r"\|") for cell in row] for row in table.rows)]
     caption = f"\n{table.caption}\n" if table.caption else ""
-    return f"### {table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines) + caption
+    notes = "".join(f"\n{number}. {note}" for number, note in enumerate(table.notes, start=1))
+    body = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"### {table.title}\n\n{body}{caption}" + (f"{notes}\n" if notes else "")
 
 
 def latex(table: Table) -> str:
@@ -58,6 +60,7 @@ def latex(table: Table) -> str:
             *rows,
             r"\bottomrule",
             r"\end{tabular}",
+            *(rf"\par {number}. {note.translate(_LATEX)}" for number, note in enumerate(table.notes, start=1)),
             r"\end{table}",
             "",
         ]

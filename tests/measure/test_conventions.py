@@ -1,14 +1,10 @@
-"""The rules of the paper's tables give the cells of the paper's tables, without computing anything.
-
-Cells: README of the authors' Expedit-Segmenter and Expedit-DINO repositories.
-"""
+"""The rules of the paper's tables, piece by piece; `test_published_cells` has the cells that they give."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-import hourglass
 from hourglass.measure.conventions import DPT, SEGMENTER, SWIN, convention_of, regions
 from hourglass.measure.macs import count_macs
 from hourglass.measure.operator_calls import OperatorCall
@@ -19,49 +15,6 @@ META = torch.device("meta")
 def published(model, size):
     counter = count_macs(lambda: model(torch.zeros(1, 3, *size, device=META)), regions(model))
     return convention_of(model).macs(counter) / 1e9
-
-
-def segmenter(size, classes, depth):
-    vision_transformer = pytest.importorskip("timm.models.vision_transformer")
-    from hourglass.models.segmenter import MaskTransformer, Segmenter
-
-    with META:
-        encoder = vision_transformer.VisionTransformer(
-            size, 16, embed_dim=1024, depth=24, num_heads=16, num_classes=0, global_pool="", dynamic_img_size=True
-        )
-        return Segmenter(encoder, MaskTransformer(classes, 1024, 1024, depth, 16)).eval()
-
-
-@pytest.mark.framework
-@pytest.mark.parametrize(
-    ("size", "classes", "depth", "baseline", "start", "side", "accelerated"),
-    [(640, 150, 2, 658.98, 10, 28, 443.84), (768, 19, 1, 995.6, 12, 32, 691.0), (480, 60, 2, 338.7, 8, 15, 161.0)],
-)
-def test_segmenter_cells(size, classes, depth, baseline, start, side, accelerated):
-    model = segmenter(size, classes, depth)
-    assert convention_of(model) is SEGMENTER
-    assert published(model, (size, size)) == pytest.approx(baseline, rel=0.004)
-    hourglass.apply(model, hourglass.Plan(start=start, clusters=(side, side), reconstruct="decoder"))
-    assert published(model, (size, size)) == pytest.approx(accelerated, rel=0.004)
-
-
-@pytest.mark.framework
-@pytest.mark.parametrize(("start", "side", "cell"), [(16, 9, 838.32), (14, 8, 768.29), (8, 8, 640.33)])
-def test_swin_cells(start, side, cell):
-    transformers = pytest.importorskip("transformers")
-    config = transformers.SwinConfig(
-        image_size=384,
-        embed_dim=192,
-        depths=[2, 2, 18, 2],
-        num_heads=[6, 12, 24, 48],
-        window_size=12,
-        out_features=["stage1", "stage2", "stage3", "stage4"],
-    )
-    with META:
-        model = transformers.SwinBackbone(config).eval()
-    assert convention_of(model) is SWIN
-    hourglass.apply(model, hourglass.Plan(start=start, clusters=(side, side), iterations=3))
-    assert published(model, (1152, 1152)) == pytest.approx(cell, rel=0.0002)
 
 
 @pytest.mark.framework

@@ -7,7 +7,7 @@ import pytest
 from hourglass.report.page import render
 from hourglass.results import Record, rows
 from hourglass.suite import Suite
-from hourglass.tables.build import Content
+from hourglass.tables.content import Content
 from hourglass.verdict import Verdict
 
 PASS = Verdict("case", "cost", "parameters", "pass", 1.0, 1.0, "", fails=False)

@@ -9,7 +9,8 @@ import pytest
 from hourglass.errors import UserError
 from hourglass.results import Record, rows
 from hourglass.suite import Suite
-from hourglass.tables.build import Content, build, fastest_that_keeps, share_kept
+from hourglass.tables.build import build
+from hourglass.tables.content import Content, fastest_that_keeps, share_kept
 from hourglass.tables.definition import TableDefinition, load_all
 from hourglass.tables.model import Table
 from hourglass.tables.render import FORMATS
