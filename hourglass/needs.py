@@ -53,9 +53,7 @@ def of_dataset(name: str) -> tuple[str, ...]:
         UserError: No data set has that name.
     """
     own = os.environ.get(artifacts.OWN_COPIES)
-    return (
-        () if own and (Path(own).expanduser() / name).is_dir() else getattr(datasets, "artifacts", lambda _: ())(name)
-    )
+    return () if own and (Path(own).expanduser() / name).is_dir() else datasets.artifacts(name)
 
 
 def of_experiment(experiment: Experiment, data: Path) -> list[Artifact]:

@@ -31,7 +31,7 @@ def folders(tmp_path, monkeypatch) -> dict[str, Path]:
     path = tmp_path / "needs.yaml"
     path.write_text(yaml.safe_dump({"artifacts": entries}))
     monkeypatch.setenv("HOURGLASS_ARTIFACTS", str(path))
-    monkeypatch.setattr(datasets, "artifacts", lambda _: ("closed", "open"), raising=False)
+    monkeypatch.setattr(datasets, "artifacts", lambda _: ("closed", "open"))
     dpt = replace(models.card("dpt-scenes"), artifact="weights", layout="any")
     monkeypatch.setattr(models, "card", lambda name: {"dpt-scenes": dpt}.get(name) or CARDS[name])
     monkeypatch.chdir(tmp_path)

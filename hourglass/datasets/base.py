@@ -1,6 +1,6 @@
 """What a data set is, and what its samples look like for each task.
 
-A label, everywhere in this project, is an index into the data set's ``categories``: things first, then stuff.
+A label, everywhere in this project, is an index into the data set's ``categories``.
 """
 
 from __future__ import annotations

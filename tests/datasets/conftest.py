@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import miniatures
 import pytest
 
 from hourglass import artifacts, datasets
 from hourglass.datasets import library
+
+from . import miniatures
 
 
 @pytest.fixture(scope="session")

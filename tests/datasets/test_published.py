@@ -6,16 +6,17 @@ import json
 import shutil
 import zipfile
 
-import miniatures
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from hourglass import datasets
-from hourglass.datasets import kitti, nyuv2, pascal_context
+from hourglass import artifacts, datasets
+from hourglass.datasets import kitti, library, nyuv2, pascal_context
 from hourglass.datasets.rasters import write_pixels
 from hourglass.errors import UserError
+
+from . import miniatures
 
 
 def present(labels):
@@ -176,10 +177,36 @@ def test_kitti_crops_images_as_its_benchmark_and_depth_as_garg(load):
 
 
 @pytest.mark.parametrize("name", miniatures.COUNTS)
-def test_what_must_be_fetched_is_listed(name, published):
-    assert set(datasets.artifacts(name)) <= set(published)
-    assert datasets.artifacts(name)
-    assert datasets.artifacts("scenes") == ()
+def test_what_is_fetched_is_what_is_listed(name, load, published, monkeypatch):
+    fetched = []
+    monkeypatch.setattr(artifacts, "fetch", lambda artifact, root: fetched.append(artifact) or published[artifact])
+    load(name)
+    assert sorted(fetched) == sorted(datasets.artifacts(name))
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_what_is_listed_is_in_the_catalogue(name):
+    assert set(datasets.artifacts(name)) <= set(artifacts.names())
+
+
+def test_kitti_wants_all_drives():
+    assert len([name for name in datasets.artifacts("kitti") if "-drive-" in name]) == 28
+
+
+def test_data_sets_come_from_a_server(archives, server, tmp_path, monkeypatch):
+    """The whole way, for one of a zip in a zip, and one of a file beside a tar."""
+    monkeypatch.setattr(artifacts.catalogue, "_load", artifacts.catalogue._load.__wrapped__)
+    (tmp_path / "catalogue.yaml").write_text(miniatures.catalogue(archives, server.url))
+    monkeypatch.setenv("HOURGLASS_ARTIFACTS", str(tmp_path / "catalogue.yaml"))
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.delenv("HOURGLASS_DATA", raising=False)
+    server.files = {f"/{path.name}": path.read_bytes() for path in archives.values()}
+    for name in ("coco", "pascal-context"):
+        monkeypatch.setattr(library._SOURCES.get(name), "images", miniatures.COUNTS[name])
+        assert datasets.prepare(name, root=tmp_path / "data") == tmp_path / "data" / name
+        asked = [file.name for file in (tmp_path / "data" / "downloads").iterdir() if not file.name.startswith(".")]
+        assert {artifacts.get(artifact).file for artifact in datasets.artifacts(name)} <= set(asked)
+        assert len(datasets.load(name, datasets.tasks(name)[0], root=tmp_path / "data")) == miniatures.COUNTS[name]
 
 
 @pytest.mark.parametrize(
