@@ -57,7 +57,7 @@ class _Ade20k(ArchiveSource):
     evaluation_split = "validation"
     archives = (
         Archive("ade20k-sceneparsing", ("*/images/validation/*", "*/annotations/validation/*")),
-        Archive("ade20k-instances", ("annotations_instance/validation/*",)),
+        Archive("ade20k-instances", ("*annotations_instance/validation/*",)),
     )
     images = 2000
 

@@ -53,7 +53,7 @@ class _PascalContext(ArchiveSource):
     tasks = ("semantic-segmentation",)
     splits = ("val",)
     evaluation_split = "val"
-    archives = (Archive("pascal-context-voctrainval", (f"{VOC}/JPEGImages/*",)),)
+    archives = (Archive("pascal-context-voctrainval", (f"*{VOC}/JPEGImages/*",)),)
     images = 5104
 
     @property

@@ -232,6 +232,7 @@ CARDS = (
         "DINO's backbone, Swin-L",
         artifact="dino-swinl-5scale-36ep",
         layout=None,
+        inference=ShortSide(800, 1333),
     ),
     ModelCard(
         "maskdino-swin-l-coco-instance",
@@ -242,6 +243,7 @@ CARDS = (
         "MaskDINO's backbone, Swin-L",
         artifact="maskdino-swinl-instance",
         layout=None,
+        inference=ShortSide(800, 1333),
     ),
     ModelCard(
         "maskdino-swin-l-coco-panoptic",
@@ -252,6 +254,7 @@ CARDS = (
         "MaskDINO's backbone, Swin-L",
         artifact="maskdino-swinl-panoptic",
         layout=None,
+        inference=ShortSide(800, 1333),
     ),
 )
 

@@ -78,7 +78,7 @@ def ade20k(folder: Path) -> dict[str, Path]:
             content[f"ADEChallengeData2016/images/{stem}.jpg"] = jpeg(image[..., 0] if number == 2 else image)
             content[f"ADEChallengeData2016/annotations/{stem}.png"] = png(halves(*size, 0, 1, 13, 150))
             kind, instance = halves(*size, 0, 0, 0, 4, 4, 4, 0, 100), halves(*size, 0, 0, 0, 1, 1, 2, 0, 3)
-            instances[f"annotations_instance/{stem}.png"] = png(np.stack([kind, instance, 0 * kind], axis=-1))
+            instances[f"./annotations_instance/{stem}.png"] = png(np.stack([kind, instance, 0 * kind], axis=-1))
     return {
         "ade20k-sceneparsing": write_zip(folder / "ADEChallengeData2016.zip", content),
         "ade20k-instances": write_tar(folder / "annotations_instance.tar", instances),
