@@ -38,6 +38,9 @@ accept: $(READY)  ## Make the results the accepted ones: make accept REASON="why
 track: $(READY)  ## Hand the results to Weights & Biases once more
 	hourglass track $(SUITE)
 
+wandb-report: $(READY)  ## Publish a report on the results in Weights & Biases; without a login, print what it would say
+	hourglass wandb-report $(SUITE)
+
 test: $(READY)  ## Run the tests
 	python -m pytest
 
@@ -75,4 +78,4 @@ $(READY): envs/default.lock pyproject.toml
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: suite plan tables report check accept track test bench lint format lock clean help
+.PHONY: suite plan tables report check accept track wandb-report test bench lint format lock clean help

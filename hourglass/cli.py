@@ -6,7 +6,6 @@ What a command needs is imported when it runs, so that a command that measures n
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -250,6 +249,24 @@ def report(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: Table
 
 
 @app.command()
+def annotate(
+    suite: SuiteArgument,
+    results: ResultsOption = RESULTS,
+    tables: TablesOption = TABLES,
+    summary: Annotated[
+        Path | None, typer.Option(envvar="GITHUB_STEP_SUMMARY", help="File to append a summary in Markdown to.")
+    ] = None,
+) -> None:
+    """Print a suite's verdict as annotations of GitHub Actions."""
+    stages = _stages(suite, results, tables)
+    annotations, text = stages.annotate()
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    print("\n".join(annotations))
+
+
+@app.command()
 def track(
     suite: SuiteArgument,
     results: ResultsOption = RESULTS,
@@ -257,6 +274,12 @@ def track(
 ) -> None:
     """Hand a suite's results to Weights & Biases, which may fail without failing anything."""
     print(_stages(suite, results).track(timeout))
+
+
+@app.command("wandb-report")
+def wandb_report(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+    """Publish a report on a suite's runs in Weights & Biases; without a login, print what it would say."""
+    print(_stages(suite, results, tables).wandb_report())
 
 
 @app.command()
@@ -350,9 +373,8 @@ def _save(results: Path, measurement: Measurement, case: Case, measured: Measure
 
 
 def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    from hourglass.verdict import findings
+    from hourglass.verdict import findings, in_numbers, where
 
     for status, detail, places in findings(verdicts):
-        others = f" and {len(places) - 1} others" if len(places) > 1 else ""
-        print(f"{status}: {places[0]}{others}: {detail}")
-    print(", ".join(f"{count} {status}" for status, count in Counter(said.status for said in verdicts).items()))
+        print(f"{status}: {where(places)}: {detail}")
+    print(in_numbers(verdicts))

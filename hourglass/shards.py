@@ -75,7 +75,7 @@ def _common(parts: Mapping[Path, Part]) -> dict[str, Any]:
             path, other = next(iter(others.items()))
             told = f"{name} is {other}, but {value} in {first.name}"
             raise UserError(f"{path}: {told}; delete whichever is outdated and run the suite again")
-        common[name] = list(dict.fromkeys([value, *others.values()])) if others else value
+        common[name] = ", ".join(dict.fromkeys(map(str, [value, *others.values()]))) if others else value
     return common
 
 

@@ -130,6 +130,26 @@ class Stages:
         write_text(path, render(content, self._tables(content), stored.common_provenance(self.records)))
         return path
 
+    def annotate(self) -> tuple[list[str], str]:
+        """The verdict for GitHub Actions: annotations, and a summary in Markdown."""
+        from hourglass.report.github import commands, summary
+
+        content = self._content()
+        verdicts = list(content.verdicts)
+        return commands(verdicts), summary(self.suite.title, verdicts, self._markdown(content))
+
+    def wandb_report(self) -> str:
+        """Publish a report in Weights & Biases; its address, or what it would say and why it is not published."""
+        from hourglass.tracking import report as reports
+        from hourglass.tracking.runs import runs
+
+        content = self._content()
+        tables = self._markdown(content)
+        report = reports.compose(self.suite, runs(self.records), list(content.verdicts), self.metrics, tables)
+        if reports.logged_in():
+            return reports.publish(report)
+        return f"{reports.as_text(report)}\n\nnot published: run `wandb login` or set WANDB_API_KEY"
+
     def track(self, timeout: float) -> str:
         """Hand the results to Weights & Biases; what came of it, in a line, which ``tracking.json`` keeps."""
         from hourglass.tracking.runs import runs
@@ -164,6 +184,11 @@ class Stages:
         from hourglass.tables.definition import load_all
 
         return [build(name, definition, content) for name, definition in load_all(self.tables, self.suite).items()]
+
+    def _markdown(self, content: Content) -> list[str]:
+        from hourglass.tables.render import markdown
+
+        return [markdown(table) for table in self._tables(content)]
 
     def _read(self, name: str, command: str, parse: Callable[[str], T]) -> T:
         path = self.folder / name

@@ -6,6 +6,7 @@ baseline in the same run, and a change counts only if it is both larger than mat
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -72,6 +73,17 @@ def findings(verdicts: Iterable[Verdict]) -> list[tuple[Status, str, list[str]]]
             place = f"{verdict.case}: {verdict.measurement} {verdict.quantity}".strip()
             places.setdefault((verdict.status, verdict.detail), []).append(place)
     return [(status, detail, found) for (status, detail), found in places.items()]
+
+
+def in_numbers(verdicts: Iterable[Verdict]) -> str:
+    """How many there are of each status."""
+    counts = Counter(verdict.status for verdict in verdicts)
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def where(places: Sequence[str]) -> str:
+    """The places that share a finding, in short."""
+    return f"{places[0]} and {len(places) - 1} others" if len(places) > 1 else places[0]
 
 
 def within(value: float, reference: float, tolerance: float, *, higher_is_better: bool) -> Status:

@@ -68,6 +68,28 @@ def test_from_results_to_tables_report_and_verdict(run, measured: list[str]) -> 
     assert (code, out) == (0, "25 pass\n")
 
 
+def test_the_verdict_is_told_to_github_and_to_weights_and_biases(
+    run, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    code, _, err = run("annotate", *measured)
+    assert code == 2
+    assert "results.csv: no such file; run `hourglass collect example` first" in err
+    for stage in ("collect", "verdict"):
+        assert run(stage, *measured)[0] == 0
+    Path("summary.md").write_text("before\n")
+    code, out, _ = run("annotate", *measured)
+    assert code == 0
+    assert out.startswith("::error title=missing::")
+    assert Path("summary.md").read_text().startswith("before\n## An example: failed\n")
+    code, out, _ = run("wandb-report", *measured)
+    assert code == 0
+    assert out.startswith("# An example\n")
+    assert out.endswith("not published: run `wandb login` or set WANDB_API_KEY\n")
+
+
 def test_an_empty_reason_is_not_accepted(run, measured: list[str]) -> None:
     code, _, err = run("accept", *measured, "--reason", "")
     assert code == 2

@@ -40,7 +40,7 @@ def test_shards_become_one_measurement(case: Case, tmp_path: Path) -> None:
     record = shards.merge(tmp_path, case, 2)
     assert record.values["pixel_accuracy"] == (1 + 2 + 2 + 2) / (1 + 2 + 2 * (1 + 2))
     assert record.samples == {"images": 3}
-    assert record.provenance == {**PROVENANCE, "machine": ["one", "two"], "time": ["1", "2"], "shards": 2}
+    assert record.provenance == {**PROVENANCE, "machine": "one, two", "time": "1, 2", "shards": 2}
 
 
 def test_a_missing_shard_is_named(case: Case, tmp_path: Path) -> None:
