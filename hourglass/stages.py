@@ -91,12 +91,13 @@ class Stages:
 
     def count(self) -> int:
         """Count what every case computes that has not been counted; how many there were."""
+        from rich.console import Console
         from rich.progress import track
 
         from hourglass import measure
 
         left = [case for case in self.suite.cases if not self._is_counted(case)]
-        for case in track(left, "counting", disable=not left):
+        for case in track(left, "counting", console=Console(stderr=True), disable=not left):
             counted = measure.cost(case)
             provenance = measure.provenance(case, counted["conditions"])
             stored.save(self.results, stored.record("cost", case, counted["values"], counted["samples"], provenance))

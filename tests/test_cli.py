@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -88,6 +89,33 @@ def test_the_verdict_is_told_to_github_and_to_weights_and_biases(
     assert code == 0
     assert out.startswith("# An example\n")
     assert out.endswith("not published: run `wandb login` or set WANDB_API_KEY\n")
+
+
+@pytest.mark.framework
+def test_tables_beside_the_paper_from_nothing(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = """\
+        name: quoted
+        version: 1
+        title: One published table
+        experiments:
+          - task: object-detection
+            model: dino-swin-l-coco
+            dataset: coco
+            published: dino/dino
+            accuracy: { metric: box_ap, floor: 0.58, tolerance: 0.001 }
+        """
+    (tmp_path / "quoted.yaml").write_text(dedent(suite))
+    (tmp_path / "tables").symlink_to(ROOT / "tables")
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("tables", "quoted.yaml")
+    assert code == 0
+    assert out.count("dino-swin-l-coco") == 4
+    assert "683.00 |       682.99 |         ±0.00 |" in out
+    assert Path("results/quoted/tables/paper-object-detection.tex").is_file()
+    assert run("cost", "quoted.yaml")[1] == "results/quoted: 0 cases counted\n"
+    case = "object-detection.dino-swin-l-coco.coco.hourglass.a10-8x8"
+    Path(f"results/quoted/{case}/cost.json").write_text("{}")
+    assert run("cost", "quoted.yaml")[1] == "results/quoted: 1 cases counted\n"
 
 
 def test_an_empty_reason_is_not_accepted(run, measured: list[str]) -> None:
