@@ -64,6 +64,14 @@ def test_as_many_full_blocks_as_alpha_do_not_give_the_cell(name):
     assert abs(gflops / row.gflops - 1) > 0.02
 
 
+def test_a_decoder_of_segmenter_on_all_tokens_does_not_give_the_cell():
+    name = "segmenter/ade20k"
+    row = next(row for row in published.load(name).rows if row.alpha == 10)
+    settings = published.load(name).settings(row) | {"reconstruct": "encoder", "clusters": row.clusters}
+    convention, counter = counted(MODELS[name], "hourglass", (640, 640), tuple(settings.items()))
+    assert convention.macs(counter) / 1e9 > 1.03 * row.gflops
+
+
 def test_fused_attention_is_counted_by_the_closed_formula():
     table = published.load("segmenter/ade20k")
     baseline, row = table.rows[0], next(row for row in table.rows if row.alpha == 10)
