@@ -38,7 +38,7 @@ def cell_of(column: ColumnDefinition, line: Line, content: Content, notes: Seque
     if kind == "published":
         return _quoted(column, line, name, notes)
     if kind == "case":
-        return _words(getattr(line.case or line.experiment, name))
+        return _words(getattr(line.case or line.experiment, name, NOT_MEASURED))
     if line.case is None:
         return Cell(value=None, text=NOT_MEASURED)
     if kind == "settings":

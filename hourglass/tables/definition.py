@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from hourglass.documents import Document, invalid, read
+from hourglass.documents import Document, invalid, read, unknown
 from hourglass.errors import UserError
-from hourglass.suite import Name, Suite
+from hourglass.suite import Case, Name, Suite
 
 Source = Annotated[
     str, StringConstraints(pattern=r"^(case|settings|criterion|accuracy|cost|speed|published)\.[a-z0-9_]+$")
@@ -21,6 +21,10 @@ PRINTED: Mapping[str, str] = {"cost.gflops_published": "gflops", "speed.fps": "f
 """Field of a published row by the measured quantity that can be compared with it."""
 
 
+QUOTED = ("method", "label", "notes", "gflops", "fps", "throughput", "value")
+"""What a column may quote of a published row."""
+
+
 class ColumnDefinition(Document):
     """One column.
 
@@ -29,7 +33,7 @@ class ColumnDefinition(Document):
         value: Where a cell comes from: ``case.<field>``, ``settings.<field of the plan>``,
             ``<measurement>.<quantity>``, ``accuracy.judged`` for the metric that the suite judges,
             ``criterion.metric`` for that metric's title, ``published.<field of the row>``, ``published.label`` for its
-            settings or ``published.notes`` for the numbers of its footnotes.
+            printed settings or ``published.notes`` for the numbers of its footnotes.
         show: The case's ``value``, its ``baseline``'s, of the two the ``share`` that is kept or ``saved``, or the
             value's relative ``deviation`` from the published one.
         digits: After the decimal point.
@@ -45,6 +49,14 @@ class ColumnDefinition(Document):
     percent: bool = False
     interval: bool = False
     change: Literal["absolute", "relative"] | None = None
+
+    @model_validator(mode="after")
+    def _fields_exist(self) -> ColumnDefinition:
+        kind, name = self.value.split(".", 1)
+        known = {"case": (*Case.model_fields, "id"), "published": QUOTED}.get(kind)
+        if known is not None and name not in known:
+            raise unknown(f"field of {kind}", name, known, at=("value",))
+        return self
 
     @model_validator(mode="after")
     def _can_deviate(self) -> ColumnDefinition:

@@ -136,6 +136,12 @@ def test_a_suite_that_does_not_fit_its_table(tmp_path: Path, old: str, new: str,
     assert what in str(error.value)
 
 
+@pytest.mark.parametrize(("value", "nearest"), [("case.models", "model"), ("published.gflop", "gflops")])
+def test_a_field_that_does_not_exist_has_a_nearest_one(value: str, nearest: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean '{nearest}'"):
+        ColumnDefinition(header="Column", value=value)
+
+
 def test_only_what_is_published_can_deviate() -> None:
     with pytest.raises(ValueError, match=r"only cost\.gflops_published, speed\.fps can be compared"):
         ColumnDefinition(header="Deviation", value="cost.gmacs_executed", show="deviation")
