@@ -36,7 +36,8 @@ except UserError as error:
 
 NAME = config.get("suite", "embedded")
 OUT = f"results/{SUITE.name}"
-ACCEPTED = glob(f"tables/accepted/{SUITE.name}.yaml")
+ACCEPTED = [local(path) for path in glob(f"tables/accepted/{SUITE.name}.yaml")]
+DEFINITIONS = [local(f"tables/definitions/{table}.yaml") for table in TABLES]
 
 # A limit that is not declared is none: without this, all jobs would start on one GPU at once.
 workflow.global_resources.setdefault("gpu", 1)
@@ -50,6 +51,7 @@ wildcard_constraints:
     case=r"[^/]+",
 
 
+include: "workflows/rules/storage.smk"
 include: "workflows/rules/fetch.smk"
 include: "workflows/rules/evaluate.smk"
 include: "workflows/rules/measure.smk"

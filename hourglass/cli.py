@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that a command that measures n
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -35,6 +36,8 @@ ResultsOption = Annotated[Path, typer.Option(help="Folder of all results.")]
 DataOption = Annotated[Path, typer.Option(help="Folder of the prepared data sets.")]
 TablesOption = Annotated[Path, typer.Option(help="Folder of table definitions and accepted results.")]
 
+FOLDER = "HOURGLASS_FOLDER"
+"""Environment variable: where relative paths begin, if not in the current folder."""
 RESULTS, DATA, TABLES = Path("results"), Path("data"), Path("tables")
 
 
@@ -54,6 +57,8 @@ class Kind(StrEnum):
 def main() -> None:
     """Run the command line; an error that the user can fix is one line and exit code 2."""
     try:
+        if folder := os.environ.get(FOLDER):
+            os.chdir(folder)
         app()
     except UserError as error:
         print(f"hourglass: {error}", file=sys.stderr)

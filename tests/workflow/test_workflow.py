@@ -58,13 +58,25 @@ def test_a_new_plan_runs_only_what_is_new(finished: Any, tmp_path: Path) -> None
     assert "3 missing" in run.stdout
 
 
-def test_a_changed_plan_is_measured_again(finished: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "again", "told"),
+    [
+        ("start: 6", "start: 5", CALLS[1::2] + CALLS[4:], "settings: {'start': 5, 'clusters': [24, 24]} now"),
+        ("batch: 2", "batch: 1", CALLS, "batch: 1 now, 2 accepted"),
+        ("version: 1", "version: 1\nprecision: bfloat16", CALLS, "precision: bfloat16 now, float32 accepted"),
+    ],
+    ids=["plan", "batch", "precision"],
+)
+def test_what_is_planned_otherwise_is_measured_again(
+    finished: Any, tmp_path: Path, old: str, new: str, again: list[str], told: str
+) -> None:
     folder = finished.copy(tmp_path / "work")
-    folder.suite.write_text(folder.suite.read_text().replace("start: 6", "start: 5"))
+    folder.suite.write_text(folder.suite.read_text().replace(old, new))
     run = folder.run()
     assert run.returncode
     assert "not comparable" in run.stdout
-    assert folder.calls() == sorted([*CALLS, "accuracy mild", "cost mild", "speed mild"])
+    assert told in run.stdout
+    assert folder.calls() == sorted([*CALLS, *again])
 
 
 def test_a_regression_fails_by_name_after_everything_is_published(finished: Any, tmp_path: Path) -> None:

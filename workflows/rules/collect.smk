@@ -20,6 +20,7 @@ rule collect:
 
 rule verdict:
     input:
+        rules.collect.input,
         rules.collect.output,
         ACCEPTED,
     output:

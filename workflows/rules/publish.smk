@@ -5,7 +5,7 @@ rule tables:
     input:
         rules.collect.output,
         rules.verdict.output,
-        expand("tables/definitions/{table}.yaml", table=TABLES),
+        DEFINITIONS,
     output:
         expand(f"{OUT}/tables/{{table}}.{{ending}}", table=TABLES, ending=FORMATS),
     log:
@@ -17,9 +17,10 @@ rule tables:
 
 rule report:
     input:
+        rules.collect.input,
         rules.collect.output,
         rules.verdict.output,
-        expand("tables/definitions/{table}.yaml", table=TABLES),
+        DEFINITIONS,
     output:
         f"{OUT}/report.html",
     log:
@@ -31,6 +32,7 @@ rule report:
 
 rule track:
     input:
+        rules.collect.input,
         rules.collect.output,
     output:
         f"{OUT}/tracking.json",
@@ -43,6 +45,7 @@ rule track:
 
 rule check:
     input:
+        rules.collect.input,
         rules.verdict.output,
         rules.tables.output,
         rules.report.output,

@@ -1,0 +1,55 @@
+"""Results in a bucket: the workflow with S3 as its storage, as in the Kubernetes profile, on a local server."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+moto = pytest.importorskip("moto.server", reason="moto, a stand-in for S3, is not installed")
+if importlib.util.find_spec("snakemake_storage_plugin_s3") is None:
+    pytest.skip("the extra 'cluster' is not installed", allow_module_level=True)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Any:
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "anything")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    bucket = boto3.resource("s3", endpoint_url=f"http://{host}:{port}").Bucket("lab")
+    bucket.create()
+    yield bucket
+    server.stop()
+
+
+def test_a_suite_runs_with_its_results_in_a_bucket(folder: Any, bucket: Any) -> None:
+    folder.suite.write_text(folder.suite.read_text() + "shards: 2\n")
+    ready = folder.path / "data" / "scenes" / "ready.json"
+    bucket.put_object(Key="work/data/scenes/ready.json", Body=ready.read_bytes())
+    ready.unlink()
+    storage = (
+        *("--default-storage-provider", "s3", "--default-storage-prefix", "s3://lab/work"),
+        *("--storage-s3-endpoint-url", bucket.meta.client.meta.endpoint_url),
+    )
+    run = folder.run(*storage)
+    assert run.returncode
+    assert "nothing has been accepted yet" in run.stdout, run.stdout
+    assert not folder.results.exists(), "nothing is left outside the bucket"
+    kept = {item.key.removeprefix("work/results/tiny/"): item for item in bucket.objects.all()}
+    assert {"results.csv", "verdict.json", "report.html", "tracking.json", "tables/headline.md"} <= kept.keys()
+    case = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"
+    assert {f"{case}/{name}.json" for name in ("cost", "speed", "shards/1-of-2", "shards/2-of-2")} <= kept.keys()
+    record = json.loads(kept[f"{case}/accuracy.json"].get()["Body"].read())
+    assert record["values"] == {"miou": 0.5}
+    again = folder.run(*storage, "--until", "report")
+    assert not again.returncode, again.stdout
+    assert "Execute 1 jobs" not in again.stdout
