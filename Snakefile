@@ -38,6 +38,7 @@ NAME = config.get("suite", "embedded")
 OUT = f"results/{SUITE.name}"
 ACCEPTED = [local(path) for path in glob(f"tables/accepted/{SUITE.name}.yaml")]
 DEFINITIONS = [local(f"tables/definitions/{table}.yaml") for table in TABLES]
+QUOTED = [local(path.as_posix()) for path in SUITE.quoted()]
 
 # A limit that is not declared is none: without this, all jobs would start on one GPU at once.
 workflow.global_resources.setdefault("gpu", 1)

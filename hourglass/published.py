@@ -154,14 +154,18 @@ class Publication(Document):
     tables: dict[Name, Table] = Field(min_length=1)
 
 
+def file_of(reference: str) -> Path:
+    """The file that a table is in, whether there is one or not."""
+    return FOLDER / f"{reference.partition('/')[0]}.yaml"
+
+
 def load(reference: str) -> Table:
     """A table by its name, such as ``segmenter/ade20k``.
 
     Raises:
         UserError: There is none, or its file is not valid.
     """
-    file, _, table = reference.partition("/")
-    path = FOLDER / f"{file}.yaml"
+    path, table = file_of(reference), reference.partition("/")[2]
     if path.is_file() and table in (tables := publication(path).tables):
         return tables[table]
     raise UserError(f"published: unknown table '{reference}'; {hint(reference, names())}")
@@ -174,7 +178,7 @@ def origin(reference: str) -> Origin:
         UserError: As `load`.
     """
     load(reference)
-    return publication(FOLDER / f"{reference.partition('/')[0]}.yaml").source
+    return publication(file_of(reference)).source
 
 
 def names() -> list[str]:

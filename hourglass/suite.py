@@ -248,6 +248,10 @@ class Suite(Document):
         """In how many jobs the accuracy of a case is measured."""
         return self.experiment(case).shards or self.shards
 
+    def quoted(self) -> list[Path]:
+        """The files of the published tables that its experiments name."""
+        return sorted({paper.file_of(each.published) for each in self.experiments if each.published})
+
     def metrics(self) -> dict[str, Metric]:
         """The metric each experiment is judged by, by its id. Not looked up by `load`, as tasks take seconds to import.
 

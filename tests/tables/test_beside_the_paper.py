@@ -67,6 +67,7 @@ def test_published_rows_are_cases_by_the_plans_behind_them(suite: Suite) -> None
     assert suite.cases[1].settings["start"] == 7
     assert suite.cases[1].settings["temperature"] == 1.0
     assert suite.cases[4].settings["temperature"] == 0.02
+    assert suite.quoted() == [Path("tables/paper/dpt.yaml")]
 
 
 def test_every_published_row_is_printed_and_every_other_case(table: Table) -> None:

@@ -6,6 +6,7 @@ rule tables:
         rules.collect.output,
         rules.verdict.output,
         DEFINITIONS,
+        QUOTED,
     output:
         expand(f"{OUT}/tables/{{table}}.{{ending}}", table=TABLES, ending=FORMATS),
     log:
@@ -21,6 +22,7 @@ rule report:
         rules.collect.output,
         rules.verdict.output,
         DEFINITIONS,
+        QUOTED,
     output:
         f"{OUT}/report.html",
     log:
