@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,25 @@ def folder_of_stand_ins(path: Path) -> Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return folder_of_stand_ins(tmp_path / "work")
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket ``lab`` of a local stand-in for S3, for Snakemake's storage plugin."""
+    pytest.importorskip("snakemake_storage_plugin_s3", reason="the extra 'cluster' is not installed")
+    moto = pytest.importorskip("moto.server", reason="moto, a stand-in for S3, is not installed")
+    import boto3
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "anything")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    bucket = boto3.resource("s3", endpoint_url=f"http://{host}:{port}").Bucket("lab")
+    bucket.create()
+    yield bucket
+    server.stop()
 
 
 @pytest.fixture(scope="module")

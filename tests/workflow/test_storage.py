@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from typing import Any
 
@@ -10,36 +9,15 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-moto = pytest.importorskip("moto.server", reason="moto, a stand-in for S3, is not installed")
-if importlib.util.find_spec("snakemake_storage_plugin_s3") is None:
-    pytest.skip("the extra 'cluster' is not installed", allow_module_level=True)
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Any:
-    import boto3
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "anything")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    server = moto.ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    bucket = boto3.resource("s3", endpoint_url=f"http://{host}:{port}").Bucket("lab")
-    bucket.create()
-    yield bucket
-    server.stop()
-
 
 def test_a_suite_runs_with_its_results_in_a_bucket(folder: Any, bucket: Any) -> None:
     folder.suite.write_text(folder.suite.read_text() + "shards: 2\n")
     ready = folder.path / "data" / "scenes" / "ready.json"
     bucket.put_object(Key="work/data/scenes/ready.json", Body=ready.read_bytes())
     ready.unlink()
-    storage = (
-        *("--default-storage-provider", "s3", "--default-storage-prefix", "s3://lab/work"),
-        *("--storage-s3-endpoint-url", bucket.meta.client.meta.endpoint_url),
-    )
+    endpoint = bucket.meta.client.meta.endpoint_url
+    prefix = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://lab/work")
+    storage = (*prefix, "--storage-s3-endpoint-url", endpoint)
     run = folder.run(*storage)
     assert run.returncode
     assert "nothing has been accepted yet" in run.stdout, run.stdout
