@@ -66,6 +66,12 @@ lock: $(READY)  ## Resolve envs/default.lock anew from pyproject.toml
 	uv pip compile --universal --python-version 3.11 --extra suite --extra dev \
 		--no-annotate --no-header --output-file envs/default.lock pyproject.toml
 
+env-%:  ## Make the environment of an engine, .venv-<engine>: make env-mmseg; then make VENV=.venv-mmseg SUITE=...
+	$(PYTHON) -m venv .venv-$*
+	grep -v '^detectron2 ' envs/$*.lock | .venv-$*/bin/python -m pip install --quiet --requirement /dev/stdin
+	.venv-$*/bin/python -m pip install --quiet --no-deps --no-build-isolation --requirement envs/$*.lock --editable .
+	touch .venv-$*/.ready
+
 clean:  ## Remove results, logs and caches; data and the environment stay
 	rm -rf results .snakemake .benchmarks .pytest_cache .mypy_cache .ruff_cache
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from hourglass import artifacts, datasets, models
+from hourglass import artifacts, datasets, engines, models
 from hourglass.artifacts import Artifact, readable
 from hourglass.documents import Document, read
 from hourglass.results import path_of
@@ -91,6 +91,8 @@ def left_out(suite: Suite, *, data: Path, results: Path) -> dict[str, str]:
 
 def _reason(experiment: Experiment, data: Path) -> str | None:
     card = models.card(experiment.model)
+    if card.engine and (absent := engines.missing(card.engine)):
+        return absent
     if card.artifact and not card.layout:
         return f"the model '{card.name}' runs in a framework of its own alone"
     hindrances = ((artifact.id, artifacts.hindrance(artifact, data)) for artifact in of_experiment(experiment, data))

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from hourglass import methods, models
+from hourglass import engines, methods, models
 from hourglass.datasets.base import fingerprint
 from hourglass.errors import UserError
 from hourglass.measure.types import Case
@@ -41,11 +41,12 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         if name not in conditions:
             raise ValueError(f"conditions: '{name}' is missing; pass those of the measurement")
     commit, dirty = _commit()
+    card = models.card(case.model)
     return {
         "commit": commit,
         "dirty": dirty,
         "code": code_digest(),
-        "packages": package_versions(),
+        "packages": package_versions() | (engines.versions(card.engine) if card.engine else {}),
         "python": platform.python_version(),
         "machine": machine(conditions["device"]),
         "driver": _driver(conditions["device"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -39,7 +40,7 @@ def build(name: str, *, weights: bool = True) -> nn.Module:
         weights: Load the trained weights; False leaves the random initial ones.
 
     Raises:
-        UserError: No model has that name, or its weights are missing or do not fit.
+        UserError: No model has that name, its framework is missing, or its weights are missing or do not fit.
     """
     known = card(name)
     model = _built(known)
@@ -51,11 +52,14 @@ def build(name: str, *, weights: bool = True) -> nn.Module:
 def skeleton(name: str) -> nn.Module:
     """The model in evaluation mode on the meta device: all its shapes, no numbers and no memory.
 
+    Models of other frameworks are built on the CPU first: their constructors ask tensors for values.
+
     Raises:
-        UserError: No model has that name.
+        UserError: No model has that name, or its framework is missing.
     """
-    with torch.device("meta"):
-        model = _built(card(name))
+    known = card(name)
+    with torch.device("meta") if known.engine is None else nullcontext():
+        model = _built(known)
     return model.to("meta").eval()  # what was made by torch.Tensor(...) is not there yet
 
 

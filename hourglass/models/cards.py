@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from hourglass.errors import UserError
-from hourglass.models.inference import Inference, ShortSide, SlidingWindow, whole
+from hourglass.models.inference import Inference, Resized, ShortSide, SlidingWindow, whole
 
 SHIPPED = Path(__file__).parent / "weights"
 PREPARED = Path("data/checkpoints")
@@ -32,6 +32,8 @@ class ModelCard:
     """How the keys of that checkpoint are named; None if the model cannot be run outside of its own framework."""
     inference: Inference = whole
     """How images go through it when its accuracy is measured."""
+    engine: str | None = None
+    """Of `hourglass.engines`, the one whose framework it is built by; None for what this project depends on anyway."""
 
     @property
     def weights(self) -> Path:
@@ -76,6 +78,7 @@ class ModelCard:
 
 
 _REFERENCE, _FULL_SIZE = "hourglass.models.reference", "hourglass.models.full_size"
+_MMSEG, _DETECTRON2 = "hourglass.engines.mmseg", "hourglass.engines.detectron2"
 CARDS = (
     ModelCard(
         "segmenter-scenes",
@@ -255,6 +258,67 @@ CARDS = (
         artifact="maskdino-swinl-panoptic",
         layout=None,
         inference=ShortSide(800, 1333),
+    ),
+    # Some of them once more, and others, as the frameworks have them that they were published in.
+    ModelCard(
+        "segmenter-vit-l16-ade20k-mmseg",
+        ("semantic-segmentation",),
+        "ade20k",
+        (640, 640),
+        f"{_MMSEG}:segmenter_ade20k",
+        "Segmenter of mmsegmentation, ViT-L/16",
+        artifact="mmseg-segmenter-l-mask-ade20k",
+        layout="native",
+        inference=Resized(640, 2560),
+        engine="mmseg",
+    ),
+    ModelCard(
+        "mask2former-swin-l-coco-panoptic-detectron2",
+        ("panoptic-segmentation",),
+        "coco",
+        (1152, 1152),
+        f"{_DETECTRON2}:mask2former_coco_panoptic",
+        "Mask2Former of its own repository, Swin-L",
+        artifact="mask2former-swinl-coco-panoptic",
+        layout="native",
+        inference=ShortSide(800, 1333),
+        engine="mask2former",
+    ),
+    ModelCard(
+        "mask2former-swin-l-coco-instance-detectron2",
+        ("instance-segmentation",),
+        "coco",
+        (1152, 1152),
+        f"{_DETECTRON2}:mask2former_coco_instance",
+        "Mask2Former of its own repository, Swin-L",
+        artifact="mask2former-swinl-coco-instance",
+        layout="native",
+        inference=ShortSide(800, 1333),
+        engine="mask2former",
+    ),
+    ModelCard(
+        "vitdet-vit-l16-coco",
+        ("object-detection",),
+        "coco",
+        (1024, 1024),
+        f"{_DETECTRON2}:vitdet_large",
+        "ViTDet, ViT-L/16, Mask R-CNN",
+        artifact="vitdet-mask-rcnn-l",
+        layout="native",
+        inference=ShortSide(1024, 1024),
+        engine="detectron2",
+    ),
+    ModelCard(
+        "dino-swin-l-coco-detrex",
+        ("object-detection",),
+        "coco",
+        (1152, 1152),
+        f"{_DETECTRON2}:dino_swin_large",
+        "DINO of detrex, Swin-L, five scales",
+        artifact="dino-swinl-5scale-36ep",
+        layout="native",
+        inference=ShortSide(800, 1333),
+        engine="detrex",
     ),
 )
 

@@ -39,27 +39,49 @@ def whole(model: Model, images: Tensor) -> Any:
 
 
 @dataclass(frozen=True)
-class SlidingWindow:
+class Resized:
+    """The resized image in one piece, for models that slide over it themselves.
+
+    Attributes:
+        short: The image is resized, its proportions kept, until its shorter side has so many pixels ...
+        long: ... or its longer side so many.
+    """
+
+    short: int
+    long: int
+
+    def __call__(self, model: Model, images: Tensor) -> Any:
+        """The output at the resized size."""
+        return model(self.resize(images))
+
+    def resize(self, images: Tensor) -> Tensor:
+        """The images as mmcv resizes them."""
+        return resized(images, self.size(*images.shape[-2:]), antialias=False)
+
+    def size(self, height: int, width: int) -> tuple[int, int]:
+        """What an image is resized to, rounded as mmcv does."""
+        scale = min(self.long / max(height, width), self.short / min(height, width))
+        return int(height * scale + 0.5), int(width * scale + 0.5)
+
+
+@dataclass(frozen=True)
+class SlidingWindow(Resized):
     """Overlapping square windows of the resized image, their logits averaged where they overlap.
 
     As mmsegmentation's slide mode: the last window of a row or column is moved back to end at the border, and where the
     image is smaller than a window, the window is as small.
 
     Attributes:
-        short: The image is resized, its proportions kept, until its shorter side has so many pixels ...
-        long: ... or its longer side so many.
         crop: Side of a window in pixels.
         stride: Pixels from one window to the next.
     """
 
-    short: int
-    long: int
     crop: int
     stride: int
 
     def __call__(self, model: Model, images: Tensor) -> Tensor:
         """Logits (B, K, h, w) at the resized size."""
-        images = resized(images, self.size(*images.shape[-2:]), antialias=False)
+        images = self.resize(images)
         height, width = images.shape[-2:]
         total: Tensor | None = None
         visits = images.new_zeros(1, 1, height, width)
@@ -72,11 +94,6 @@ class SlidingWindow:
                 visits[..., top:bottom, left:right] += 1
         assert total is not None
         return total.div_(visits)
-
-    def size(self, height: int, width: int) -> tuple[int, int]:
-        """What an image is resized to, rounded as mmcv does."""
-        scale = min(self.long / max(height, width), self.short / min(height, width))
-        return int(height * scale + 0.5), int(width * scale + 0.5)
 
     def spans(self, side: int) -> Iterator[tuple[int, int]]:
         """Begin and end of every window along a side of so many pixels."""

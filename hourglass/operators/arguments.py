@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from torch import SymInt, Tensor
 
 Semantics = Literal["official", "paper"]
+_SEMANTICS = get_args(Semantics)
 
 
 def check_clustering(
@@ -95,8 +96,8 @@ def check_temperature(value: float) -> None:
 
 def check_semantics(value: str) -> None:
     """Raises ValueError unless `value` is one of the known semantics."""
-    if value not in get_args(Semantics):
-        raise ValueError(f"semantics: must be one of {', '.join(get_args(Semantics))}, got {value!r}")
+    if value not in _SEMANTICS:
+        raise ValueError(f"semantics: must be one of {', '.join(_SEMANTICS)}, got {value!r}")
 
 
 def is_integer(value: object) -> bool:

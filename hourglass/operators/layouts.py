@@ -97,7 +97,7 @@ def layout(tiling: tuple[Axis, Axis], like: Tensor) -> OneTile | ManyTiles:
     It is remembered in ordinary eager execution. A trace (compilation, export, fake tensors) gets its own, as part of
     its graph.
     """
-    if type(like) is Tensor and not _is_compiling():
+    if not _is_compiling() and type(like) is Tensor:
         with torch.inference_mode(False):
             return _remembered(tiling, like.dtype, like.device)
     return find_layout(tiling, like.dtype, like.device)

@@ -8,10 +8,7 @@ from torch import Tensor
 
 def working_dtype(*tensors: Tensor) -> torch.dtype:
     """At least float32: squared distances and their exponentials do not survive in half precision."""
-    dtype = torch.float32
-    for tensor in tensors:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    return dtype
+    return torch.float64 if any(tensor.dtype == torch.float64 for tensor in tensors) else torch.float32
 
 
 def full_precision(device: torch.device) -> torch.autocast:

@@ -21,7 +21,7 @@ CONDITIONS = {"device": "cpu", "threads": 2, "attention": "explicit", "data": No
 
 @pytest.fixture
 def case(monkeypatch):
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(weights_sha256=lambda: "w" * 64))
+    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(weights_sha256=lambda: "w" * 64, engine=None))
     return SimpleNamespace(
         suite="embedded",
         suite_version=3,

@@ -19,10 +19,13 @@ from hourglass.acceleration.plan import Plan
 REGISTRY: tuple[str, ...] = (
     "hourglass.acceleration.adapters.timm_vit:ADAPTER",
     "hourglass.acceleration.adapters.transformers_vit:ADAPTER",
+    "hourglass.acceleration.adapters.mmseg_vit:ADAPTER",
     "hourglass.acceleration.windowed.swin:transformers_swin",
     "hourglass.acceleration.windowed.swin:transformers_maskformer_swin",
     "hourglass.acceleration.windowed.swin:timm_swin",
+    "hourglass.acceleration.windowed.swin:detectron2_swin",
     "hourglass.acceleration.windowed.sam:transformers_sam",
+    "hourglass.acceleration.windowed.sam:detectron2_vit",
 )
 
 

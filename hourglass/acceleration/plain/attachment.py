@@ -88,7 +88,7 @@ class PlainHourglass:
                 f"plan.start is {plan.start}, but the encoder has {len(blocks)} blocks, of which at least one has to "
                 f"follow the clustering: choose 0 to {len(blocks) - 1}"
             )
-        around = _around(encoder, model) if plan.reconstruct == "decoder" else None
+        around = self.around(encoder, model) if plan.reconstruct == "decoder" else None
         self.plan = plan
         self._thread = _Thread()
         self._prefix = anatomy.prefix
@@ -106,8 +106,7 @@ class PlainHourglass:
             # Before the hooks that record what a block returns.
             self._handles.append(block.register_forward_hook(partial(self._leave, index), prepend=True))
         if around is not None:
-            self._handles.append(around.decoder.register_forward_hook(self._leave_decoder))
-            self._handles.append(around.register_forward_hook(self._forget, always_call=True))
+            self.follow(around)
 
     @property
     def passing(self) -> Passing:
@@ -118,6 +117,19 @@ class PlainHourglass:
         """Takes the hooks away, which is all there is."""
         for handle in self._handles:
             handle.remove()
+
+    def around(self, encoder: nn.Module, model: nn.Module) -> Any:
+        """The innermost module that holds both `encoder` and a decoder of its tokens.
+
+        Raises:
+            ValueError: There is none.
+        """
+        return holder("decoder", encoder, model)
+
+    def follow(self, around: Any) -> None:
+        """Has the decoder in `around` run on the clusters, and reconstructs what comes out of it."""
+        self._handles.append(around.decoder.register_forward_hook(self._leave_decoder))
+        self._handles.append(around.register_forward_hook(self._forget, always_call=True))
 
     def hand_out(
         self, model: nn.Module, recorder: nn.Module, used: Callable[[], Sequence[int]], idle_norm: bool = False
@@ -234,16 +246,20 @@ class PlainHourglass:
         return widened(output)
 
 
-def _around(encoder: nn.Module, model: nn.Module) -> Any:
-    """The innermost module that holds both `encoder` and a decoder."""
+def holder(decoder: str, encoder: nn.Module, model: nn.Module) -> nn.Module:
+    """The innermost module in `model` that holds both `encoder` and a module by the name of `decoder`.
+
+    Raises:
+        ValueError: There is none.
+    """
     holders = [
         module
         for module in model.modules()
-        if isinstance(getattr(module, "decoder", None), nn.Module) and encoder in list(module.modules())[1:]
+        if isinstance(getattr(module, decoder, None), nn.Module) and encoder in list(module.modules())[1:]
     ]
     if not holders:
         raise ValueError(
-            f"plan.reconstruct is 'decoder', but {type(model).__name__} has no module `decoder` beside its encoder: "
+            f"plan.reconstruct is 'decoder', but {type(model).__name__} has no module `{decoder}` beside its encoder: "
             "use reconstruct='encoder', or give apply the model that contains both"
         )
     return holders[-1]

@@ -24,13 +24,13 @@ class Blocks(ABC):
     Tokens are (B, H, W, C) here; the methods that are not abstract serve frameworks that think so too. Without state.
     """
 
-    def tokens(self, args: Args, grid: Size | None) -> Tensor:
-        """The tokens in a block's arguments; on `grid`, where the arguments still name the grid of the stage."""
+    def tokens(self, block: nn.Module, args: Args, grid: Size | None) -> Tensor:
+        """The tokens in a block's arguments; on `grid`, where block or arguments still name the grid of the stage."""
         tokens: Tensor = args[0]
         return tokens
 
-    def arguments(self, args: Args, tokens: Tensor) -> Args:
-        """A block's arguments with other tokens."""
+    def arguments(self, block: nn.Module, args: Args, tokens: Tensor) -> Args:
+        """A block's arguments with other tokens; the block has its `overlay` by then."""
         return (tokens, *args[1:])
 
     def output(self, output: Any, grid: Size, widen: Widen) -> Any:
@@ -91,11 +91,11 @@ class WindowedHourglass:
 
     def _enter(self, block: nn.Module, args: Args, kwargs: dict[str, Any]) -> tuple[Args, dict[str, Any]]:
         if block is self._blocks[0]:
-            tokens = self._narrow(self._kind.tokens(args, None))
+            tokens = self._narrow(self._kind.tokens(block, args, None))
         else:
-            tokens = self._kind.tokens(args, self._small_grid())
+            tokens = self._kind.tokens(block, args, self._small_grid())
         self._overlay.lay(self._kind.overlay(block, tokens, self._plan))
-        return self._kind.arguments(args, tokens), kwargs
+        return self._kind.arguments(block, args, tokens), kwargs
 
     def _leave(self, block: nn.Module, args: Args, output: Any) -> Any:
         self._overlay.lift()

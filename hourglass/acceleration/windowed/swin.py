@@ -1,4 +1,4 @@
-"""Adapters for Swin and SwinV2: of transformers, alone or inside another model, and of timm."""
+"""Adapters for Swin and SwinV2: of transformers, alone or inside another model, of timm, and of detectron2."""
 
 from __future__ import annotations
 
@@ -78,11 +78,11 @@ class TransformersSwin(Swin):
     )
     square = True
 
-    def tokens(self, args: Args, grid: Size | None) -> Tensor:
+    def tokens(self, block: nn.Module, args: Args, grid: Size | None) -> Tensor:
         """See `Blocks`."""
         return _on_grid(args[0], grid or args[1])
 
-    def arguments(self, args: Args, tokens: Tensor) -> Args:
+    def arguments(self, block: nn.Module, args: Args, tokens: Tensor) -> Args:
         """See `Blocks`."""
         return (tokens.flatten(1, 2), (tokens.shape[1], tokens.shape[2]), *args[2:])
 
@@ -149,6 +149,44 @@ class TimmSwin(Swin):
         }
 
 
+class Detectron2Swin(Swin):
+    """The original Swin of segmentation, as detectron2 has it and those who build on it copy it.
+
+    Tokens are (B, H * W, C). A stage sets the grid as attributes ``H`` and ``W`` of each block, and hands it the mask.
+    """
+
+    name = "detectron2 SwinTransformer, and those of Mask2Former, MaskDINO, MaskFormer and OneFormer"
+    stages = tuple(
+        f"{package}.modeling.backbone.swin:BasicLayer"
+        for package in ("detectron2", "mask2former", "maskdino", "mask_former", "oneformer")
+    )
+    square = True
+
+    def tokens(self, block: Any, args: Args, grid: Size | None) -> Tensor:
+        """See `Blocks`."""
+        return _on_grid(args[0], grid or (block.H, block.W))
+
+    def arguments(self, block: Any, args: Args, tokens: Tensor) -> Args:
+        """See `Blocks`."""
+        return (tokens.flatten(1, 2), block.attn_mask)
+
+    def output(self, output: Tensor, grid: Size, widen: Widen) -> Tensor:
+        """See `Blocks`."""
+        return widen(_on_grid(output, grid)).flatten(1, 2)
+
+    def overlay(self, block: nn.Module, tokens: Tensor, plan: Plan) -> Values:
+        """See `Blocks`."""
+        return [*super().overlay(block, tokens, plan), (block, {"H": tokens.shape[1], "W": tokens.shape[2]})]
+
+    def shift(self, block: Any) -> Size:
+        """See `Swin`."""
+        return block.shift_size, block.shift_size
+
+    def geometry(self, block: Any, window: Size, shift: Size, mask: Tensor | None) -> Mapping[str, Any]:
+        """See `Swin`."""
+        return {"window_size": window[0], "shift_size": shift[0], "attn_mask": mask}
+
+
 def _on_grid(tokens: Tensor, grid: Size) -> Tensor:
     return tokens.reshape(tokens.shape[0], *grid, tokens.shape[2])
 
@@ -176,3 +214,4 @@ def _bias(attention: Any, clusters: Size) -> Mapping[str, Any]:
 transformers_swin = TransformersSwin()
 transformers_maskformer_swin = TransformersMaskFormerSwin()
 timm_swin = TimmSwin()
+detectron2_swin = Detectron2Swin()

@@ -1,0 +1,178 @@
+"""Models of detectron2 and of those who build on it: ViTDet, Mask2Former, and DINO through detrex.
+
+Written against detectron2 0.6 (commit 02b5c4e), Mask2Former (commit 9b0651c) and detrex (commit e244e6c). The last two
+have deformable attention compiled for CUDA, without which their code takes its own path through torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hourglass.engines import require, stand_in
+from hourglass.errors import UserError
+
+
+@dataclass
+class Queries:
+    """Mask queries, named as transformers names them.
+
+    Attributes:
+        class_queries_logits: (B, Q, K + 1), the last column for "no object".
+        masks_queries_logits: (B, Q, h, w).
+    """
+
+    class_queries_logits: Tensor
+    masks_queries_logits: Tensor
+
+
+class MaskQueries(nn.Module):
+    """Mask2Former behind the project's interface.
+
+    Args:
+        model: detectron2's meta-architecture: has a ``backbone``, a ``sem_seg_head``, ``pixel_mean`` and ``pixel_std``.
+        bgr: Whether it was trained on images in that order.
+    """
+
+    def __init__(self, model: Any, bgr: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.bgr = bgr
+
+    def forward(self, images: Tensor) -> Queries:
+        """Class and mask logits of RGB images (B, 3, H, W) in [0, 1], masks without what pads the images inside."""
+        pixels = (images.flip(1) if self.bgr else images) * 255
+        height, width = images.shape[-2:]
+        multiple = self.model.size_divisibility
+        pixels = (pixels - self.model.pixel_mean) / self.model.pixel_std
+        pixels = F.pad(pixels, (0, -width % multiple, 0, -height % multiple))
+        output = self.model.sem_seg_head(self.model.backbone(pixels))
+        masks = output["pred_masks"]
+        if pixels.shape != images.shape:
+            masks = F.interpolate(masks, pixels.shape[-2:], mode="bilinear", align_corners=False)
+            masks = masks[..., :height, :width]
+        return Queries(output["pred_logits"], masks)
+
+
+class Detector(nn.Module):
+    """A detector, ViTDet or DINO, behind the project's interface.
+
+    Args:
+        model: Takes and returns what detectron2's models do.
+        bgr: Whether it was trained on images in that order.
+    """
+
+    def __init__(self, model: nn.Module, bgr: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.bgr = bgr
+
+    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+        """``boxes`` (N, 4) xyxy px, ``scores`` (N,), ``labels`` (N,) of each of (B, 3, H, W) RGB images in [0, 1]."""
+        height, width = images.shape[-2:]
+        pixels = (images.flip(1) if self.bgr else images) * 255
+        found = self.model([{"image": image, "height": height, "width": width} for image in pixels])
+        return [
+            {"boxes": each.pred_boxes.tensor, "scores": each.scores, "labels": each.pred_classes}
+            for each in (output["instances"] for output in found)
+        ]
+
+
+def mask2former(config: str, changes: Mapping[str, Any] | None = None) -> MaskQueries:
+    """A model by one of Mask2Former's own configurations.
+
+    Args:
+        config: Path of a file below the checkout's folder ``configs``.
+        changes: What is otherwise, by the dotted names of the configuration.
+
+    Raises:
+        UserError: The framework is not there, or the checkout has no such file.
+    """
+    require("detectron2")
+    stand_in("MultiScaleDeformableAttention")
+    require("mask2former")
+    import mask2former as package
+    from detectron2.config import get_cfg
+    from detectron2.modeling import build_model
+    from detectron2.projects.deeplab import add_deeplab_config
+
+    cfg = get_cfg()
+    add_deeplab_config(cfg)
+    package.add_maskformer2_config(cfg)
+    cfg.merge_from_file(str(_existing(Path(package.__file__).parents[1] / "configs" / config)))
+    cfg.MODEL.DEVICE = "cpu"
+    cfg.merge_from_list([item for pair in (changes or {}).items() for item in pair])
+    return MaskQueries(build_model(cfg), bgr=cfg.INPUT.FORMAT == "BGR")
+
+
+def mask2former_coco_panoptic() -> nn.Module:
+    """Mask2Former with Swin-L, for the 80 things and 53 kinds of stuff of COCO.
+
+    Raises:
+        UserError: The framework is not there.
+    """
+    return mask2former("coco/panoptic-segmentation/swin/maskformer2_swin_large_IN21k_384_bs16_100ep.yaml")
+
+
+def mask2former_coco_instance() -> nn.Module:
+    """Mask2Former with Swin-L, for the 80 things of COCO.
+
+    Raises:
+        UserError: The framework is not there.
+    """
+    return mask2former("coco/instance-segmentation/swin/maskformer2_swin_large_IN21k_384_bs16_100ep.yaml")
+
+
+def mask2former_ade20k_semantic() -> nn.Module:
+    """Mask2Former with Swin-L, for the 150 classes of ADE20K.
+
+    Raises:
+        UserError: The framework is not there.
+    """
+    return mask2former("ade20k/semantic-segmentation/swin/maskformer2_swin_large_IN21k_384_bs16_160k_res640.yaml")
+
+
+def vitdet_large() -> nn.Module:
+    """ViTDet with ViT-L/16 and Mask R-CNN's heads, for the 80 things of COCO, as detectron2's project has it.
+
+    Raises:
+        UserError: The framework is not there.
+    """
+    require("detectron2")
+    from detectron2 import model_zoo
+    from detectron2.config import instantiate
+
+    model = model_zoo.get_config("common/models/mask_rcnn_vitdet.py").model
+    net = model.backbone.net
+    net.embed_dim, net.depth, net.num_heads, net.drop_path_rate = 1024, 24, 16, 0.4
+    net.window_block_indexes = [block for block in range(24) if block % 6 != 5]
+    return Detector(instantiate(model))
+
+
+def dino_swin_large() -> nn.Module:
+    """DINO with Swin-L, five scales, for the 80 things of COCO, as detrex's project has it.
+
+    Raises:
+        UserError: The framework is not there.
+    """
+    require("detectron2")
+    stand_in("detrex._C")
+    require("detrex")
+    import detrex
+    from detectron2.config import LazyConfig, instantiate
+
+    path = Path(detrex.__file__).parents[1] / "projects/dino/configs/dino-swin/dino_swin_large_384_5scale_36ep.py"
+    model = LazyConfig.load(str(_existing(path))).model
+    model.device = "cpu"
+    return Detector(instantiate(model))
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise UserError(f"{path}: the framework's configuration is missing; put its whole checkout on PYTHONPATH")
+    return path
