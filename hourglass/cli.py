@@ -133,6 +133,20 @@ def fetch(
 
 
 @app.command()
+def convert(
+    model: Annotated[str, typer.Argument(help="Name of a model whose weights are not part of the project.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Another file than the published one.")] = None,
+    layout: Annotated[str | None, typer.Option(help="How the keys of that file are named.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: where the model is loaded from.")] = None,
+    data: DataOption = DATA,
+) -> None:
+    """Make a model's weights from its published checkpoint, unless that has been done."""
+    from hourglass.models import checkpoints
+
+    print(checkpoints.prepare(model, root=data, checkpoint=checkpoint, layout=layout, out=out))
+
+
+@app.command()
 def accuracy(
     suite: SuiteArgument,
     case: CaseArgument,

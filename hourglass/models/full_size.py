@@ -5,29 +5,19 @@ Weights are not part of the project. On the meta device a builder allocates noth
 
 from __future__ import annotations
 
-from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from transformers import BitConfig, DPTConfig, Mask2FormerConfig, SwinBackbone, SwinConfig
 
 from hourglass.models.depth import DepthEstimator
 from hourglass.models.mask2former import MaskSegmenter
-from hourglass.models.segmenter import MaskTransformer, Segmenter
+from hourglass.models.segmenter import Encoder, MaskTransformer, Segmenter
 
 WIDTH, DEPTH, HEADS, PATCH = 1024, 24, 16, 16
 """Of ViT-L/16."""
 
 
 def _segmenter(size: int, classes: int, decoder_depth: int) -> nn.Module:
-    encoder = VisionTransformer(
-        img_size=size,
-        patch_size=PATCH,
-        embed_dim=WIDTH,
-        depth=DEPTH,
-        num_heads=HEADS,
-        num_classes=0,
-        global_pool="",
-        dynamic_img_size=True,
-    )
+    encoder = Encoder(size, PATCH, WIDTH, DEPTH, HEADS)
     return Segmenter(encoder, MaskTransformer(classes, WIDTH, WIDTH, decoder_depth, HEADS))
 
 

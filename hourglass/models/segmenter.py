@@ -5,10 +5,59 @@ Strudel et al., *Segmenter: Transformer for Semantic Segmentation*, ICCV 2021 (a
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
+from timm.layers import resample_abs_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
+
+
+class Encoder(VisionTransformer):  # type: ignore[misc]
+    """The ViT of the published Segmenters, where it differs from timm's: the norms, and how positions are resized.
+
+    Args:
+        size: Side of the square images that the positions are for.
+        patch: Side of a patch.
+        width: Channels.
+        depth: Number of transformer blocks.
+        heads: Attention heads of each block.
+        norm_eps: Of all norms: 1e-5 in the original repository, 1e-6 in mmsegmentation.
+        interpolation: Of the positions, for images of another size, without antialiasing: ``bilinear`` in the original
+            repository, ``bicubic`` in mmsegmentation.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        patch: int,
+        width: int,
+        depth: int,
+        heads: int,
+        norm_eps: float = 1e-5,
+        interpolation: str = "bilinear",
+    ) -> None:
+        super().__init__(
+            img_size=size,
+            patch_size=patch,
+            embed_dim=width,
+            depth=depth,
+            num_heads=heads,
+            num_classes=0,
+            global_pool="",
+            dynamic_img_size=True,
+            norm_layer=partial(nn.LayerNorm, eps=norm_eps),
+        )
+        self.interpolation = interpolation
+
+    def _pos_embed(self, x: Tensor) -> Tensor:
+        """(B, rows, columns, C) patches to (B, 1 + rows * columns, C) tokens."""
+        positions = resample_abs_pos_embed(
+            self.pos_embed, x.shape[1:3], self.patch_embed.grid_size, interpolation=self.interpolation, antialias=False
+        )
+        tokens: Tensor = torch.cat([self.cls_token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1) + positions
+        return tokens
 
 
 class MaskTransformer(nn.Module):
@@ -89,10 +138,10 @@ class Segmenter(nn.Module):
         if self.standardize:
             images = _standardized(images)
         height, width = images.shape[-2:]
-        images = F.pad(images, (0, -width % self.patch[1], 0, -height % self.patch[0]))
+        images = F.pad(images * 2 - 1, (0, -width % self.patch[1], 0, -height % self.patch[0]))
         rows, columns = images.shape[-2] // self.patch[0], images.shape[-1] // self.patch[1]
 
-        tokens = self.encoder.forward_features(images * 2 - 1)
+        tokens = self.encoder.forward_features(images)
         scores = self.decoder(tokens[:, self.encoder.num_prefix_tokens :])
         logits = scores.transpose(1, 2).unflatten(2, (rows, columns))
         logits = F.interpolate(

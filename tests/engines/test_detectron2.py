@@ -43,6 +43,7 @@ SWIN = {"embed_dim": 16, "depths": [2, 4, 1, 1], "num_heads": [2, 4, 4, 4], "win
 def swins() -> tuple[nn.Module, nn.Module]:
     """detectron2's and transformers' Swin with the same weights."""
     from detectron2.modeling.backbone.swin import SwinTransformer
+
     from hourglass.models.checkpoints import convert
 
     native = randomized(SwinTransformer(pretrain_img_size=64, patch_size=4, out_indices=(1, 3), **SWIN))
@@ -151,7 +152,6 @@ SMALL = {
 @torch.inference_mode()
 def test_mask2former_is_that_of_transformers(plan):
     from hourglass.models.checkpoints import convert
-
     from hourglass.models.mask2former import MaskSegmenter
 
     native = randomized(

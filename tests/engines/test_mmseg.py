@@ -60,7 +60,6 @@ def native() -> torch.nn.Module:
 
 def own(native: torch.nn.Module) -> torch.nn.Module:
     from hourglass.models.checkpoints import convert
-
     from hourglass.models.segmenter import Encoder
 
     encoder = Encoder(SIDE, PATCH, WIDTH, DEPTH, HEADS, norm_eps=1e-6, interpolation="bicubic")
