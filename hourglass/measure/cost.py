@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from hourglass import models
 from hourglass.measure.conventions import convention_of, regions
 from hourglass.measure.macs import count_macs
-from hourglass.measure.memory import peak_bytes
+from hourglass.measure.memory import can_count, peak_bytes
 from hourglass.measure.running import build, device_named, example, reproducible, threads
 from hourglass.measure.types import Case, Measured
 
@@ -23,13 +23,14 @@ def cost(case: Case, data_root: Path | None = None, *, device: str | None = None
         case: What to measure.
         data_root: Folder of the prepared data sets, to take the image from; None makes one up.
         device: Where to run; None for the CPU, and for a model whose weights do not come with the project for the meta
-            device, where operations are counted without being computed.
+            device, where operations are counted without being computed. Other frameworks' models cannot run there.
 
     Raises:
         UserError: As `running.build`.
     """
     if device is None:
-        device = "cpu" if models.card(case.model).artifact is None else "meta"
+        card = models.card(case.model)
+        device = "cpu" if card.artifact is None or card.engine else "meta"
     with threads(1), reproducible(case.seed):
         runner = build(case, device_named(device))
         images = example(case, 1, data_root).to(runner.device)
@@ -48,7 +49,7 @@ def cost_of(model: nn.Module, images: Tensor) -> tuple[dict[str, float | int | N
     """Cost of one forward pass, and the operators that were taken to be free of multiply-accumulates.
 
     Works on the meta device too, where nothing is computed; what is allocated depends on the kernels that run, and is
-    not known there.
+    not known there, nor in PyTorch 2.1.
 
     Args:
         model: With or without a method applied.
@@ -58,7 +59,8 @@ def cost_of(model: nn.Module, images: Tensor) -> tuple[dict[str, float | int | N
     convention = convention_of(model)
     published = convention.macs(counter)
     weights = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers()))
-    activations = None if images.is_meta else peak_bytes(lambda: model(images)) / MEBI
+    countable = can_count() and not images.is_meta
+    activations = peak_bytes(lambda: model(images)) / MEBI if countable else None
     values: dict[str, float | int | None] = {
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "gmacs_executed": counter.macs / GIGA,

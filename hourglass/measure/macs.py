@@ -16,13 +16,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils import flop_counter
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
+from torch.utils._pytree import tree_map
 
 from hourglass.measure.operator_calls import OperatorCall, OperatorCalls
 
 aten = torch.ops.aten
 Shape = Sequence[int]
+
+
+def _of_shapes(formula: Callable[..., int]) -> Callable[..., int]:
+    """A formula of PyTorch 2.1, which takes shapes where later ones take tensors."""
+
+    def of_tensors(*args: Any, out_val: Any, **kwargs: Any) -> int:
+        shapes = tree_map(lambda value: value.shape if isinstance(value, Tensor) else value, (args, kwargs, out_val))
+        return formula(*shapes[0], **shapes[1], out_shape=shapes[2])
+
+    return of_tensors
+
+
+_TORCHS: Mapping[Any, Callable[..., int]] = vars(flop_counter).get("flop_registry") or {
+    operator: _of_shapes(formula) for operator, formula in vars(flop_counter)["flop_mapping"].items()
+}
 
 
 def attention_macs(query: Shape, key: Shape, value: Shape) -> int:
@@ -121,7 +137,7 @@ class MacCounter(TorchDispatchMode):
     ) -> Any:
         kwargs = kwargs or {}
         packet = func.overloadpacket
-        formula = _OWN.get(packet) or flop_registry.get(packet)
+        formula = _OWN.get(packet) or _TORCHS.get(packet)
         if formula is None:
             with self:
                 parts = func.decompose(*args, **kwargs)
@@ -164,14 +180,24 @@ def count_macs(run: Callable[[], Any], regions: Mapping[str, nn.Module] | None =
         regions: See `MacCounter`.
     """
     counter = MacCounter(regions or {})
-    fast_path = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # one opaque operator for a whole layer
-    try:
-        with torch.inference_mode(), counter.watching_modules(), counter:
-            run()
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast_path)
+    with torch.inference_mode(), _layer_by_layer(), counter.watching_modules(), counter:
+        run()
     return counter
+
+
+@contextmanager
+def _layer_by_layer() -> Iterator[None]:
+    """Without the fast path, which is one opaque operator for a whole layer; PyTorch 2.1 cannot turn it off."""
+    switch = getattr(torch.backends, "mha", None)
+    if switch is None:
+        yield
+        return
+    before = switch.get_fastpath_enabled()
+    switch.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        switch.set_fastpath_enabled(before)
 
 
 def _ignore(_: object) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 
 class AllocationCounter(TorchDispatchMode):
@@ -49,6 +49,12 @@ class AllocationCounter(TorchDispatchMode):
         self.allocated -= self._known.pop(key)
 
 
+def can_count() -> bool:
+    """Whether a storage has one object as long as it lives, by which it is followed; not so in PyTorch 2.1."""
+    tensor = torch.empty(0)
+    return tensor.untyped_storage() is tensor.untyped_storage()
+
+
 def peak_bytes(run: Callable[[], Any]) -> int:
     """The most that is allocated at any time while ``run`` runs, on top of what was allocated before."""
     counter = AllocationCounter()
@@ -58,6 +64,6 @@ def peak_bytes(run: Callable[[], Any]) -> int:
 
 
 def _storages(values: Any) -> Iterator[torch.UntypedStorage]:
-    for value in tree_leaves(values):
+    for value in tree_flatten(values)[0]:
         if isinstance(value, Tensor):
             yield value.untyped_storage()

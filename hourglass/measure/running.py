@@ -42,7 +42,8 @@ class Runner:
         return ", ".join(kernels) or "explicit"
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
+        reduced = self.precision != torch.float32
+        return torch.autocast(self.device.type, self.precision if reduced else None, enabled=reduced)
 
 
 class _Names(TorchDispatchMode):

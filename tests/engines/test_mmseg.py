@@ -9,9 +9,13 @@ import pytest
 import torch
 
 import hourglass
-from hourglass import models
+from hourglass import models, tasks
+from hourglass.datasets import Category, Sample
 from hourglass.engines.mmseg import MmsegSegmentor
-from hourglass.models.inference import SlidingWindow
+from hourglass.measure.accuracy import evaluate
+from hourglass.measure.cost import cost_of
+from hourglass.measure.running import Runner
+from hourglass.models.inference import Resized, SlidingWindow
 from hourglass.models.segmenter import MaskTransformer, Segmenter
 
 from .conftest import deviation, photographs, randomized
@@ -114,6 +118,35 @@ def test_every_map_that_leaves_the_encoder_is_whole():
     assert [tuple(level.shape) for level in after] == [(1, WIDTH, 6, 10)] * 3
     assert torch.equal(after[0], before[0])
     assert not torch.equal(after[1], before[1])
+
+
+class Photographs:
+    """Images of two sizes, their classes random."""
+
+    name, split, fingerprint = "photographs", "val", "f" * 64
+    categories = tuple(Category(label, str(label), False, (0, 0, 0)) for label in range(CLASSES))
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        image = (photographs(1, 64, 72 + 8 * index)[0] * 255).byte()
+        return Sample(index, image, image[0].long() % CLASSES, str(index))
+
+
+@pytest.mark.parametrize("plan", ["none", "decoder"])
+def test_metrics_and_cost_are_those_of_the_own_model(native, plan):
+    measured = []
+    for model in (native, own(native)):
+        if PLANS[plan] is not None:
+            hourglass.apply(model, PLANS[plan])
+        inference = Resized(64, 1000) if model is native else SlidingWindow(64, 1000, SIDE, 48)
+        runner = Runner(model, torch.device("cpu"), torch.float32, inference)
+        task = tasks.get("semantic-segmentation")
+        scores = evaluate(runner, Photographs(), task, range(3), batch=2).values()
+        measured.append((scores, cost_of(model, photographs(1, SIDE, SIDE))[0]["gmacs_executed"]))
+    assert measured[0][0] == measured[1][0]
+    assert measured[0][1] == pytest.approx(measured[1][1], rel=1e-3)
 
 
 def test_a_decoder_of_several_maps_cannot_run_on_clusters():

@@ -11,6 +11,7 @@ from torch import nn
 from hourglass import models
 from hourglass.measure import all_quantities, cost, quantity
 from hourglass.measure.cost import cost_of
+from hourglass.measure.memory import can_count
 
 
 def small(device="cpu"):
@@ -25,8 +26,9 @@ def test_every_quantity_by_hand():
     assert values["gmacs_published"] == values["gflops_published"] == values["gmacs_executed"]
     assert values["gmacs_operators"] == 0
     assert values["weights_mib"] * 2**20 == values["parameters"] * 4
-    assert values["activations_mib"] * 2**20 == 2 * pixels * 8 * 4
-    assert values["peak_memory_mib"] == values["weights_mib"] + values["activations_mib"]
+    if can_count():
+        assert values["activations_mib"] * 2**20 == 2 * pixels * 8 * 4
+        assert values["peak_memory_mib"] == values["weights_mib"] + values["activations_mib"]
     assert uncounted["relu"] == 1
 
 
@@ -37,7 +39,7 @@ def test_on_the_meta_device_all_is_counted_but_memory():
 
 def test_a_case_returns_the_same_every_time(monkeypatch):
     monkeypatch.setattr(models, "build", lambda _: small())
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(6, 10), artifact=None))
+    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(6, 10), artifact=None, engine=None))
     case = SimpleNamespace(model="m", method="baseline", settings={}, precision="float32", seed=0)
     first, second = cost(case), cost(case)
     assert first == second
@@ -46,6 +48,7 @@ def test_a_case_returns_the_same_every_time(monkeypatch):
 
 
 def test_a_model_without_weights_is_counted_on_the_meta_device():
+    pytest.importorskip("transformers")
     case = SimpleNamespace(model="dino-swin-l-coco", method="baseline", settings={}, precision="float32", seed=0)
     measured = cost(case)
     assert measured["conditions"]["device"] == "meta"

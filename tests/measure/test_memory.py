@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
-from hourglass.measure.memory import peak_bytes
+from hourglass.measure.memory import can_count, peak_bytes
 
+pytestmark = pytest.mark.skipif(not can_count(), reason="memory cannot be counted in PyTorch 2.1")
 KIB = 1024
 
 
