@@ -143,6 +143,11 @@ def test_names_are_listed(run, monkeypatch: pytest.MonkeyPatch, kind: str, name:
     assert name in out.splitlines()
 
 
+def test_what_cannot_be_converted_is_said(run, tmp_path: Path) -> None:
+    code, _, err = run("convert", "dpt-hybrid-nyuv2", "--checkpoint", str(tmp_path / "none.pt"))
+    assert (code, err) == (2, f"hourglass: {tmp_path / 'none.pt'}: cannot be read: No such file or directory\n")
+
+
 def test_the_command_starts_without_torch() -> None:
     program = "import sys, hourglass.cli; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

@@ -18,7 +18,7 @@ WIDTH, DEPTH, HEADS, PATCH = 1024, 24, 16, 16
 
 def _segmenter(size: int, classes: int, decoder_depth: int) -> nn.Module:
     encoder = Encoder(size, PATCH, WIDTH, DEPTH, HEADS)
-    return Segmenter(encoder, MaskTransformer(classes, WIDTH, WIDTH, decoder_depth, HEADS))
+    return Segmenter(encoder, MaskTransformer(classes, WIDTH, WIDTH, decoder_depth, HEADS, norm_eps=1e-5))
 
 
 def segmenter_ade20k() -> nn.Module:

@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from timm.layers import resample_abs_pos_embed
+from timm.layers import LayerNorm, resample_abs_pos_embed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
@@ -23,7 +23,8 @@ class Encoder(VisionTransformer):  # type: ignore[misc]
         width: Channels.
         depth: Number of transformer blocks.
         heads: Attention heads of each block.
-        norm_eps: Of all norms: 1e-5 in the original repository, 1e-6 in mmsegmentation.
+        norm_eps: Of all norms: 1e-5 in the original repository, 1e-6 in mmsegmentation and in the paper's runs of the
+            original weights.
         interpolation: Of the positions, for images of another size, without antialiasing: ``bilinear`` in the original
             repository, ``bicubic`` in mmsegmentation.
     """
@@ -71,14 +72,18 @@ class MaskTransformer(nn.Module):
         width: Channels inside the decoder.
         depth: Number of transformer blocks.
         heads: Attention heads of each block.
+        norm_eps: Of the norms in the blocks; 1e-5 in the published models.
     """
 
-    def __init__(self, classes: int, encoder_width: int, width: int, depth: int, heads: int) -> None:
+    def __init__(
+        self, classes: int, encoder_width: int, width: int, depth: int, heads: int, norm_eps: float = 1e-6
+    ) -> None:
         super().__init__()
         self.classes = classes
         self.project_in = nn.Linear(encoder_width, width)
         self.class_tokens = nn.Parameter(torch.randn(1, classes, width) * 0.02)
-        self.blocks = nn.ModuleList(Block(width, heads, qkv_bias=True) for _ in range(depth))
+        norm = partial(LayerNorm, eps=norm_eps)
+        self.blocks = nn.ModuleList(Block(width, heads, qkv_bias=True, norm_layer=norm) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
         self.project_tokens = nn.Parameter(torch.randn(width, width) * width**-0.5)
         self.project_classes = nn.Parameter(torch.randn(width, width) * width**-0.5)

@@ -67,10 +67,8 @@ def own(native: torch.nn.Module) -> torch.nn.Module:
     from hourglass.models.segmenter import Encoder
 
     encoder = Encoder(SIDE, PATCH, WIDTH, DEPTH, HEADS, norm_eps=1e-6, interpolation="bicubic")
-    model = Segmenter(encoder, MaskTransformer(CLASSES, WIDTH, WIDTH, 2, HEADS))
+    model = Segmenter(encoder, MaskTransformer(CLASSES, WIDTH, WIDTH, 2, HEADS, norm_eps=1e-5))
     model.load_state_dict(convert("segmenter-mmseg", native.model.state_dict()))
-    for block in model.decoder.blocks:
-        block.norm1.eps = block.norm2.eps = 1e-5
     return model.eval()
 
 

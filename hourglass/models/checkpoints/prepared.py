@@ -41,11 +41,13 @@ def prepare(
         why = "its weights come with the project, or it runs in a framework of its own"
         raise UserError(f"model: '{name}' has no checkpoint to convert: {why}")
     target = out or card.weights
-    if checkpoint is None and _origin(target).get("layout") == layout:
-        return target
+    present = _origin(target)
+    published = {"model": name, "layout": layout, "source": artifacts.get(card.artifact).file}
+    if checkpoint is None and published.items() <= present.items():
+        return target  # the download may be deleted by now
     source = checkpoint or artifacts.fetch(card.artifact, root=root)
     origin = {"model": name, "layout": layout, "source": source.name, "sha256": _sha256(source)}
-    if _origin(target) == origin:
+    if present == origin:
         return target
     try:
         weights = fit(convert(layout, load(source)), models.skeleton(name))

@@ -26,7 +26,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def _segmenter(**options) -> nn.Module:
-    return Segmenter(Encoder(64, 16, 128, 2, 2, **options), MaskTransformer(5, 128, 128, 2, 2))
+    return Segmenter(Encoder(64, 16, 128, 2, 2, **options), MaskTransformer(5, 128, 128, 2, 2, norm_eps=1e-5))
 
 
 def _dpt() -> nn.Module:

@@ -15,6 +15,7 @@ from hourglass.errors import UserError
 from hourglass.models.checkpoints import prepare, prepared
 
 NAME = "segmenter-scenes"
+FILE = "segmenter_l16_mask_ade20k.pth"
 PUBLISHED_AS = {"project_in": "proj_dec", "norm_scores": "mask_norm", "norm.": "decoder_norm."}
 EXACTLY = {"class_tokens": "cls_emb", "project_tokens": "proj_patch", "project_classes": "proj_classes"}
 
@@ -42,12 +43,12 @@ def weights():
 @pytest.fixture
 def checkpoint(tmp_path, monkeypatch, weights):
     """The published file of a model that is small here."""
-    path = tmp_path / "data" / "downloads" / "checkpoint.pth"
+    path = tmp_path / "data" / "downloads" / FILE
     path.parent.mkdir(parents=True)
     torch.save({"model": published(weights)}, path)
     card = replace(models.card(NAME), artifact="segmenter-l16-mask-ade20k", layout="segmenter-official")
     monkeypatch.setitem(models._CARDS, NAME, card)
-    monkeypatch.setattr(artifacts, "fetch", lambda artifact, root: root / "downloads" / "checkpoint.pth")
+    monkeypatch.setattr(artifacts, "fetch", lambda artifact, root: root / "downloads" / FILE)
     monkeypatch.chdir(tmp_path)
     return path
 
@@ -61,7 +62,7 @@ def test_the_model_is_loaded_from_what_was_prepared(checkpoint, weights, tmp_pat
         assert file.metadata() == {
             "model": NAME,
             "layout": "segmenter-official",
-            "source": "checkpoint.pth",
+            "source": FILE,
             "sha256": sha256(checkpoint.read_bytes()).hexdigest(),
         }
 
@@ -81,6 +82,8 @@ def test_another_checkpoint_or_a_damaged_result_is_prepared_anew(checkpoint, wei
     torch.save(published({key: value + 1 for key, value in weights.items()}), other)
     prepare(NAME, root=tmp_path / "data", checkpoint=other)
     assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"] + 1)
+    prepare(NAME, root=tmp_path / "data")
+    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"])
     path.write_bytes(path.read_bytes()[:50])
     prepare(NAME, root=tmp_path / "data")
     assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"])
