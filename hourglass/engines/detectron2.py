@@ -6,11 +6,12 @@ have deformable attention compiled for CUDA, without which their code takes its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -67,7 +68,7 @@ class Detector(nn.Module):
         bgr: Whether it was trained on images in that order.
     """
 
-    def __init__(self, model: nn.Module, bgr: bool = False) -> None:
+    def __init__(self, model: Any, bgr: bool = False) -> None:
         super().__init__()
         self.model = model
         self.bgr = bgr
@@ -81,6 +82,30 @@ class Detector(nn.Module):
             {"boxes": each.pred_boxes.tensor, "scores": each.scores, "labels": each.pred_classes}
             for each in (output["instances"] for output in found)
         ]
+
+
+class DetrexDetector(Detector):
+    """A detector of detrex, which keeps its device and the statistics of its pixels where `to` does not find them.
+
+    Args:
+        model: See `Detector`.
+        mean: Of the RGB channels in [0, 255], to subtract ...
+        std: ... and to divide by.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Any, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__(model)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+        model.normalizer = nn.Identity()
+
+    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+        """See `Detector`."""
+        self.model.__dict__["device"] = images.device
+        return super().forward((images - self.mean / 255) / self.std)
 
 
 def mask2former(config: str, changes: Mapping[str, Any] | None = None) -> MaskQueries:
@@ -169,7 +194,7 @@ def dino_swin_large() -> nn.Module:
     path = Path(detrex.__file__).parents[1] / "projects/dino/configs/dino-swin/dino_swin_large_384_5scale_36ep.py"
     model = LazyConfig.load(str(_existing(path))).model
     model.device = "cpu"
-    return Detector(instantiate(model))
+    return DetrexDetector(instantiate(model), model.pixel_mean, model.pixel_std)
 
 
 def _existing(path: Path) -> Path:

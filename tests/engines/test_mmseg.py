@@ -15,8 +15,9 @@ from hourglass.engines.mmseg import MmsegSegmentor
 from hourglass.measure.accuracy import evaluate
 from hourglass.measure.cost import cost_of
 from hourglass.measure.running import Runner
+from hourglass.models.checkpoints import convert
 from hourglass.models.inference import Resized, SlidingWindow
-from hourglass.models.segmenter import MaskTransformer, Segmenter
+from hourglass.models.segmenter import Encoder, MaskTransformer, Segmenter
 
 from .conftest import deviation, photographs, randomized
 
@@ -63,9 +64,6 @@ def native() -> torch.nn.Module:
 
 
 def own(native: torch.nn.Module) -> torch.nn.Module:
-    from hourglass.models.checkpoints import convert
-    from hourglass.models.segmenter import Encoder
-
     encoder = Encoder(SIDE, PATCH, WIDTH, DEPTH, HEADS, norm_eps=1e-6, interpolation="bicubic")
     model = Segmenter(encoder, MaskTransformer(CLASSES, WIDTH, WIDTH, 2, HEADS, norm_eps=1e-5))
     model.load_state_dict(convert("segmenter-mmseg", native.model.state_dict()))
@@ -159,8 +157,17 @@ def test_a_backbone_alone_has_no_decoder():
         hourglass.apply(native.model.backbone, hourglass.Plan(start=2, clusters=(4, 4), reconstruct="decoder"))
 
 
+def test_published_weights_go_into_the_engine_unchanged(native):
+    state = native.model.state_dict()
+    state["backbone.patch_embed.projection.weight"] = torch.zeros(2, 3, 8, 8)
+    converted = convert("native", state)
+    assert torch.equal(converted.pop("model.backbone.patch_embed.projection.bias"), torch.zeros(2))
+    assert set(converted) == set(native.state_dict())
+    name = "model.decode_head.layers.1.attn.attn.in_proj_weight"
+    assert torch.equal(converted[name], native.state_dict()[name])
+
+
 def test_the_published_configuration_builds():
-    with torch.device("cpu"):
-        native = models.build("segmenter-vit-l16-ade20k-mmseg", weights=False)
+    native = models.build("segmenter-vit-l16-ade20k-mmseg", weights=False)
     assert native.model.test_cfg.crop_size == (640, 640)
     assert len(native.model.backbone.layers) == 24

@@ -8,7 +8,7 @@ from operator import itemgetter
 from torch import Tensor
 
 from hourglass.errors import UserError, hint
-from hourglass.models.checkpoints import dpt, mask2former, segmenter
+from hourglass.models.checkpoints import dpt, mask2former, native, segmenter
 from hourglass.models.checkpoints.renaming import Table, find
 
 LAYOUTS: Mapping[str, Table] = {
@@ -17,6 +17,7 @@ LAYOUTS: Mapping[str, Table] = {
     "dpt-original": dpt.ORIGINAL,
     "mask2former-transformers": mask2former.TRANSFORMERS,
     "mask2former-detectron2": mask2former.DETECTRON2,
+    "native": native.NATIVE,
 }
 
 
