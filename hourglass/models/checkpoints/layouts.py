@@ -60,4 +60,5 @@ def some(keys: list[str], most: int = 3) -> str:
 
 def _advice(state: Mapping[str, Tensor]) -> str:
     fitting = [name for name, table in LAYOUTS.items() if all(find(key, table) for key in state)]
-    return f"say `--layout {fitting[0]}`" if fitting else "choose another checkpoint"
+    remedy = "choose another checkpoint"
+    return f"its keys are those of '{fitting[0]}': name that with --layout, or {remedy}" if fitting else remedy

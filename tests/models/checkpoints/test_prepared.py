@@ -94,7 +94,7 @@ def test_a_checkpoint_that_does_not_fit_is_named_and_changes_nothing(checkpoint,
     torch.save(published({key: value for key, value in weights.items() if "blocks.3" not in key}), other)
     with pytest.raises(UserError, match=r"small.pth: lacks 'encoder.blocks.3.norm1.weight', .*; choose another"):
         prepare(NAME, root=tmp_path / "data", checkpoint=other)
-    with pytest.raises(UserError, match=r"small.pth: layout: 'segmenter-mmseg' has no .*; say `--layout segm"):
+    with pytest.raises(UserError, match=r"small.pth: layout: 'segmenter-mmseg' has no .*; its keys are those of 'segm"):
         prepare(NAME, root=tmp_path / "data", checkpoint=other, layout="segmenter-mmseg")
     assert not (tmp_path / "data" / "checkpoints").exists()
 
