@@ -51,7 +51,7 @@ def _camvid(data: Path) -> tuple[Stage, ...]:
     return (
         Stage(Classes(photos, batch=1, scale=(0.45, 0.8), classes=11), 10000, 4e-4),
         Stage(Classes(photos, batch=1, scale=(0.9, 1.1), classes=11), 1200, 1.5e-4),
-        Stage(Classes(photos, batch=1, scale=(0.5, 0.85), classes=11, overlap=True), 4500, 4e-4),
+        Stage(Classes(photos, batch=1, scale=(0.5, 0.85), classes=11, overlap=True), 4000, 2e-4),
     )
 
 
