@@ -107,13 +107,18 @@ def _attempt(session: Session, url: str, part: Path, size: int | None, checked: 
         ):
             if not start:
                 _note(part, url, response)
+            page = "text/html" in response.headers.get("Content-Type", "")
             for piece in response.iter_content(CHUNK):
+                if page and not file.tell() and piece.lstrip().startswith(b"<"):
+                    raise RefusedError("sent a web page in place of the file")
                 file.write(piece)
                 progress(file.tell(), total)
             file.flush()
             os.fsync(file.fileno())
     if total is not None and _length(part) < total:
         raise _BrokenOffError("the connection was closed early")
+    if not _length(part):
+        raise RefusedError("sent an empty file")
     return start > 0
 
 
@@ -124,8 +129,6 @@ def _accepted(response: Response, have: int) -> int:
         raise _BrokenOffError(f"{code} {response.reason}")
     if code not in (200, 206):
         raise RefusedError(f"{code} {response.reason}")
-    if "text/html" in response.headers.get("Content-Type", ""):
-        raise RefusedError("sent a web page in place of the file")
     if code == 200:
         return 0
     if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):

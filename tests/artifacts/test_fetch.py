@@ -165,7 +165,12 @@ def test_a_server_with_a_file_of_another_size_is_left_at_once(root, server, desc
 def test_a_web_page_is_no_file(root, server, describe) -> None:
     describe()
     server.type = "text/html; charset=utf-8"
+    server.files["/file.bin"] = b"\n<!DOCTYPE html><title>Sign in</title>"
     fails(root, "sent a web page in place of the file")
+    server.files["/file.bin"] = b""
+    fails(root, "sent an empty file")
+    server.files["/file.bin"] = CONTENT  # a script that sends files may well forget to say what they are
+    assert fetch(root).read_bytes() == CONTENT
 
 
 def test_a_killed_process_is_gone_on_from(root, server, describe) -> None:

@@ -25,7 +25,7 @@ rule fetch:
     message:
         "download of {wildcards.file}"
     shell:
-        "hourglass fetch {params.artifact} > {log} 2>&1"
+        "hourglass fetch {params.artifact} 2>&1 | tee {log}"
 
 
 rule prepare:
