@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,14 +54,8 @@ LEFT = {"full": (1.0, 1.0), "mild": (0.75, 0.996), "strong": (0.5, 0.98)}
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server()
-    thread = threading.Thread(target=made.http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.closing.set()
-    made.http.shutdown()
-    made.http.server_close()
-    thread.join()
+    with Server().running() as made:
+        yield made
 
 
 @pytest.fixture

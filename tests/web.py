@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -36,6 +38,19 @@ class Server:
         self.closing = threading.Event()
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+    @contextmanager
+    def running(self) -> Iterator[Server]:
+        """Serve until the block is left."""
+        thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.closing.set()
+            self.http.shutdown()
+            self.http.server_close()
+            thread.join()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         server = self
