@@ -2,56 +2,16 @@
 #
 # fetch -> evaluate -> measure -> collect -> publish, one file of rules each. Rules say what depends on what; what is
 # done stands in the `hourglass` command that each of them calls. Results go to results/<suite>/<case>/.
-import os
-import re
-import sys
-from glob import glob
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 min_version("9.11")
-
-from hourglass import artifacts, datasets, needs
-from hourglass.errors import UserError
-from hourglass.models import card
-from hourglass.runlock import clear_after_killed_run
-from hourglass.suite import Suite
-from hourglass.tables.definition import load_all
-from hourglass.tables.render import FORMATS
-
-try:
-    SUITE = Suite.load(config.get("suite", "embedded"))
-    CARDS = {each.model: card(each.model) for each in SUITE.experiments}
-    WEIGHTS = {name: of.artifact or of.weights_sha256() for name, of in CARDS.items()}
-    ARTIFACTS = {artifacts.get(name).file: name for name in artifacts.names()}
-    LEFT_OUT = needs.left_out(SUITE, data=Path("data"), results=Path("results"))
-    TABLES = list(load_all(Path("tables"), SUITE))
-    if workflow.is_main_process:
-        SUITE.metrics()
-        sys.stderr.write(needs.in_short(LEFT_OUT))
-        clear_after_killed_run(Path(".snakemake"))
-except UserError as error:
-    sys.exit(f"hourglass: {error}")
-
-NAME = config.get("suite", "embedded")
-OUT = f"results/{SUITE.name}"
-ACCEPTED = [local(path) for path in glob(f"tables/accepted/{SUITE.name}.yaml")]
-DEFINITIONS = [local(f"tables/definitions/{table}.yaml") for table in TABLES]
-QUOTED = [local(path.as_posix()) for path in SUITE.quoted()]
-
-# A limit that is not declared is none: without this, all jobs would start on one GPU at once.
-workflow.global_resources.setdefault("gpu", 1)
-DEVICE = config.get("device", "cpu")
-GPU = int(DEVICE.startswith("cuda"))
-
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 wildcard_constraints:
     case=r"[^/]+",
 
 
+include: "workflows/rules/common.smk"
 include: "workflows/rules/storage.smk"
 include: "workflows/rules/fetch.smk"
 include: "workflows/rules/evaluate.smk"
