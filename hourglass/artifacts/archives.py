@@ -92,9 +92,12 @@ def _members(opened: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Member]:
 def _refuse_unsafe(archive: Path, member: _Member) -> None:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
-        raise UserError(f"{archive}: holds {member.name!r}, which would be written elsewhere; nothing was unpacked")
-    if member.kind not in ("file", "folder"):
-        raise UserError(f"{archive}: holds {member.name!r}, which is {member.kind}; nothing was unpacked")
+        reason = "which would be written elsewhere"
+    elif member.kind not in ("file", "folder"):
+        reason = f"which is {member.kind}"
+    else:
+        return
+    raise UserError(f"{archive}: holds {member.name!r}, {reason}; nothing was unpacked, put another file in its place")
 
 
 def _extract(opened: zipfile.ZipFile | tarfile.TarFile, member: _Member, folder: Path) -> None:

@@ -118,7 +118,7 @@ CARDS = (
         "camvid",
         (360, 480),
         f"{_REFERENCE}:segmenter_camvid",
-        "Segmenter, ViT 192 wide, 12 deep, patch 8",
+        "Segmenter, ViT 192 wide, 12 deep, patch 8, convolutional stem",
     ),
     ModelCard(
         "fcos-bccd",

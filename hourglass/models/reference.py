@@ -5,6 +5,7 @@ Each is built by a function of its own; the numbers are chosen so that the encod
 
 from __future__ import annotations
 
+from timm.layers import PatchEmbed
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 from transformers import DPTConfig, Mask2FormerConfig, SwinConfig
@@ -13,12 +14,13 @@ from hourglass.models.depth import DepthEstimator
 from hourglass.models.detector import Detector
 from hourglass.models.mask2former import MaskSegmenter
 from hourglass.models.segmenter import MaskTransformer, Segmenter
+from hourglass.models.stem import PatchesAndStem
 
 WIDTH, DEPTH, HEADS, PATCH = 192, 12, 3, 8
 """The ViT of all three plain models: 256 x 256 pixels are 32 x 32 tokens."""
 
 
-def _vit() -> VisionTransformer:
+def _vit(patches: type[nn.Module] = PatchEmbed) -> VisionTransformer:
     return VisionTransformer(
         img_size=256,
         patch_size=PATCH,
@@ -28,6 +30,7 @@ def _vit() -> VisionTransformer:
         num_classes=0,
         global_pool="",
         dynamic_img_size=True,
+        embed_layer=patches,
     )
 
 
@@ -36,10 +39,14 @@ def segmenter_scenes() -> nn.Module:
     return Segmenter(_vit(), MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS))
 
 
-def segmenter_camvid() -> nn.Module:
-    """Segmenter for the 11 classes of CamVid, at 224 x 304: 28 x 38 tokens."""
+def segmenter_camvid(patches: type[nn.Module] = PatchesAndStem) -> nn.Module:
+    """Segmenter for the 11 classes of CamVid, at 224 x 304: 28 x 38 tokens.
+
+    Args:
+        patches: What makes tokens of patches, if not the convolutional stem.
+    """
     decoder = MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS)
-    return Segmenter(_vit(), decoder, working_size=(224, 304), standardize=True)
+    return Segmenter(_vit(patches), decoder, working_size=(224, 304), standardize=True)
 
 
 def dpt_scenes() -> nn.Module:

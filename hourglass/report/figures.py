@@ -58,13 +58,13 @@ def svg(panels: list[Panel]) -> str:
 def _draw(axes: Axes, panel: Panel) -> None:
     ordered = sorted(panel.points, key=lambda point: point.cost)
     axes.plot([p.cost for p in ordered], [p.accuracy for p in ordered], color=GRID_COLOR, linewidth=1.5, zorder=1)
-    for point in ordered:
+    for place, point in enumerate(ordered):
         color, marker = (BASELINE_COLOR, "s") if point.is_baseline else (PLAN_COLOR, "o")
         axes.scatter(point.cost, point.accuracy, color=color, marker=marker, s=34, zorder=3)
         axes.annotate(
             point.label,
             (point.cost, point.accuracy),
-            xytext=(0, -11),
+            xytext=(0, 11 if place % 2 else -11),  # neighbours' labels would overlap on one side
             textcoords="offset points",
             ha="center",
             va="center",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 CHECKPOINT_SECONDS = 60.0
 REPORT_STEPS = 50
@@ -28,6 +29,8 @@ class Stage:
         learning_rate: Peak of the schedule: a linear warm-up over the first 5 %, then a cosine to 1 % of it.
         weight_decay: Of AdamW, on matrices only.
         clip: Largest norm of the gradient.
+        average: What the moving average of the weights keeps of itself each step. The average is what the stage leaves;
+            without one, the weights as the last step left them.
     """
 
     objective: Callable[[nn.Module, np.random.Generator], Tensor]
@@ -35,6 +38,7 @@ class Stage:
     learning_rate: float
     weight_decay: float = 0.05
     clip: float = 1.0
+    average: float | None = None
 
 
 def fit(model: nn.Module, stage: Stage, checkpoint: Path, *, seed: int, title: str) -> None:
@@ -48,7 +52,9 @@ def fit(model: nn.Module, stage: Stage, checkpoint: Path, *, seed: int, title: s
         [{"params": matrices, "weight_decay": stage.weight_decay}, {"params": others, "weight_decay": 0.0}],
         lr=stage.learning_rate,
     )
-    first = _resume(checkpoint, model, optimizer)
+    average = None if stage.average is None else AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(stage.average))
+    training = _Training(checkpoint, model, optimizer, average)
+    first = training.resume()
     saved_at, losses = time.monotonic(), []
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeRemainingColumn())
     model.train()
@@ -64,6 +70,8 @@ def fit(model: nn.Module, stage: Stage, checkpoint: Path, *, seed: int, title: s
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), stage.clip)
             optimizer.step()
+            if average is not None:
+                average.update_parameters(model)
 
             losses.append(loss.item())
             if (step + 1) % REPORT_STEPS == 0:
@@ -72,9 +80,11 @@ def fit(model: nn.Module, stage: Stage, checkpoint: Path, *, seed: int, title: s
                 if not progress.console.is_terminal:
                     print(f"{title} {step + 1}/{stage.steps} {text}", flush=True)
             if time.monotonic() - saved_at > CHECKPOINT_SECONDS:
-                _save(checkpoint, model, optimizer, step + 1)
+                training.save(step + 1)
                 saved_at = time.monotonic()
-    _save(checkpoint, model, optimizer, stage.steps)
+    training.save(stage.steps)
+    if average is not None:
+        model.load_state_dict(average.module.state_dict())
     model.eval()
 
 
@@ -83,17 +93,31 @@ def _schedule(progress: float) -> float:
     return warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def _resume(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    if not checkpoint.is_file():
-        return 0
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    return int(state["step"])
+@dataclass(frozen=True)
+class _Training:
+    """What a checkpoint holds."""
 
+    checkpoint: Path
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    average: AveragedModel | None
 
-def _save(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    partial = checkpoint.with_suffix(".partial")
-    torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}, partial)
-    os.replace(partial, checkpoint)
+    def resume(self) -> int:
+        """The number of steps that have been made."""
+        if not self.checkpoint.is_file():
+            return 0
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        return int(state["step"])
+
+    def save(self, step: int) -> None:
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.checkpoint.with_suffix(".partial")
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": step}
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        torch.save(state, partial)
+        os.replace(partial, self.checkpoint)

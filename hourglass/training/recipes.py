@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from timm.layers import PatchEmbed
 from torch import nn
 
 from hourglass import models
+from hourglass.models.reference import segmenter_camvid
 from hourglass.training.loop import Stage
-from hourglass.training.photos import Boxes, Classes, Photos
+from hourglass.training.photos import Boxes, Classes, Photos, SegmenterWithStemClasses
 from hourglass.training.scenes import TrainingScenes
 from hourglass.training.swin import DetectorWithClasses, SceneBoxes, SceneMasks
 from hourglass.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, WholeScenes
@@ -46,13 +48,19 @@ def _scenes(data: Path) -> TrainingScenes:
     return TrainingScenes(data / "training-scenes", SCENES)
 
 
-def _camvid(data: Path) -> tuple[Stage, ...]:
+def _camvid_plain(data: Path) -> tuple[Stage, ...]:
     photos = Photos("camvid", "semantic-segmentation", data)
     return (
-        Stage(Classes(photos, batch=1, scale=(0.45, 0.8), classes=11), 10000, 4e-4),
-        Stage(Classes(photos, batch=1, scale=(0.9, 1.1), classes=11), 1200, 1.5e-4),
-        Stage(Classes(photos, batch=1, scale=(0.5, 0.85), classes=11, overlap=True), 4000, 2e-4),
+        Stage(Classes(photos, scale=(0.45, 0.8), classes=11), 10000, 4e-4),
+        Stage(Classes(photos, scale=(0.9, 1.1), classes=11), 1200, 1.5e-4),
+        Stage(Classes(photos, scale=(0.5, 0.85), classes=11, overlap=1.0), 4000, 2e-4),
     )
+
+
+def _camvid(data: Path) -> tuple[Stage, ...]:
+    photos = Photos("camvid", "semantic-segmentation", data)
+    objective = Classes(photos, scale=(0.45, 0.9), classes=11, zoom=0.4, pasted=0.5, overlap=0.5)
+    return (Stage(objective, 12000, 4e-4, average=0.998),)
 
 
 def _reference(name: str) -> Callable[[], nn.Module]:
@@ -144,11 +152,18 @@ RECIPES: dict[str, Recipe] = {
         parent="fcos-scenes",
         adopt=_masks_from_detector,
     ),
-    "segmenter-camvid": Recipe(
-        build=_reference("segmenter-camvid"),
-        stages=_camvid,
+    "vit-camvid": Recipe(
+        build=lambda: segmenter_camvid(PatchEmbed),
+        stages=_camvid_plain,
         parent="segmenter-scenes",
         adopt=_load_all,
+    ),
+    "segmenter-camvid": Recipe(
+        build=lambda: SegmenterWithStemClasses(models.build("segmenter-camvid", weights=False), classes=11),  # type: ignore[arg-type]
+        stages=_camvid,
+        parent="vit-camvid",
+        adopt=lambda model, state: _load_all(model.segmenter, state),
+        keep=lambda model: model.segmenter,
     ),
     "fcos-bccd": Recipe(
         build=_reference("fcos-bccd"),

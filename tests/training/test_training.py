@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -27,12 +29,13 @@ class InterruptedRunError(Exception):
     pass
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch):
+@pytest.mark.parametrize("average", [None, 0.8])
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(average, tmp_path, monkeypatch):
     monkeypatch.setattr("hourglass.training.loop.CHECKPOINT_SECONDS", -1.0)
     torch.manual_seed(0)
     straight, broken = nn.Linear(4, 1), nn.Linear(4, 1)
     broken.load_state_dict(straight.state_dict())
-    stage = Stage(noisy_regression, steps=60, learning_rate=0.1)
+    stage = Stage(noisy_regression, steps=60, learning_rate=0.1, average=average)
     fit(straight, stage, tmp_path / "straight.pt", seed=3, title="straight")
 
     steps = iter(range(37))
@@ -43,11 +46,28 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(tmp_path, monkeypatch
         return noisy_regression(model, rng)
 
     with pytest.raises(InterruptedRunError):
-        fit(broken, Stage(stumbling, steps=60, learning_rate=0.1), tmp_path / "broken.pt", seed=3, title="broken")
+        fit(broken, replace(stage, objective=stumbling), tmp_path / "broken.pt", seed=3, title="broken")
     fresh = nn.Linear(4, 1)
     fit(fresh, stage, tmp_path / "broken.pt", seed=3, title="broken")
     torch.testing.assert_close(fresh.weight, straight.weight, rtol=0, atol=0)
     assert (fresh.weight - 1).abs().max() < 0.2
+
+
+def test_a_stage_leaves_the_average_of_its_weights(tmp_path):
+    seen = []
+
+    def objective(model, rng):
+        seen.append(model.weight.detach().clone())
+        return noisy_regression(model, rng)
+
+    model = nn.Linear(4, 1)
+    fit(model, Stage(objective, steps=4, learning_rate=0.1, average=0.5), tmp_path / "a.pt", seed=0, title="a")
+    last = torch.load(tmp_path / "a.pt", weights_only=True)["model"]["weight"]
+    after = [*seen[1:], last]
+    average = after[0]
+    for weight in after[1:]:
+        average = 0.5 * average + 0.5 * weight
+    torch.testing.assert_close(model.weight.detach(), average)
 
 
 def test_training_scenes_are_rendered_once_and_mirrored(tmp_path, monkeypatch):
@@ -82,14 +102,17 @@ def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "target"), [("segmenter-camvid", LABELS), ("fcos-bccd", CELLS)])
+@pytest.mark.parametrize(
+    ("name", "target"), [("vit-camvid", LABELS), ("segmenter-camvid", LABELS), ("fcos-bccd", CELLS)]
+)
 def test_every_photo_recipe_lowers_its_loss(name, target, tmp_path, monkeypatch):
     image = torch.randint(0, 256, (3, 120, 160), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     samples = [Sample(number, image, target) for number in range(2)]
     monkeypatch.setattr("hourglass.training.photos.Photos.samples", samples)
     recipe = RECIPES[name]
     stage = recipe.stages(tmp_path)[0]
-    stage.objective.batch = 2
+    if name == "fcos-bccd":
+        stage.objective.batch = 2
     assert_loss_falls(recipe.build(), stage)
 
 
@@ -121,6 +144,17 @@ def test_dpt_starts_from_the_segmenters_encoder():
         )
         theirs = segmenter.encoder.norm(dpt.dpt.dpt(images, output_hidden_states=True).hidden_states[-1][:, 1:])
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_a_stem_adds_nothing_before_it_is_trained():
+    torch.manual_seed(0)
+    plain, stemmed = RECIPES["vit-camvid"].build().eval(), RECIPES["segmenter-camvid"].build().eval()
+    RECIPES["segmenter-camvid"].adopt(stemmed, plain.state_dict())
+    image = torch.rand(1, 3, 64, 96)
+    torch.testing.assert_close(stemmed.segmenter(image), plain(image))
+    logits, alone = stemmed(image)
+    assert logits.shape == alone.shape == (1, 11, 64, 96)
 
 
 def test_detectors_and_mask2former_share_a_swin():

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import shutil
+import signal
+import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +22,7 @@ import torch
 import yaml
 
 from hourglass import artifacts, models
+from hourglass.artifacts.transfer import ATTEMPTS
 
 from ..datasets import miniatures
 from ..models.checkpoints import small
@@ -176,6 +181,14 @@ def completes(folder: Miniature, target: str) -> None:
     assert not run.returncode, run.stdout
 
 
+def heals(folder: Miniature, right: Miniature, artifact: str, target: str) -> None:
+    """With the right file in the place of a hostile one, the target is made."""
+    file = yaml.safe_load(right.catalogue.read_text())["artifacts"][artifact]["file"]
+    shutil.copy(right.catalogue, folder.catalogue)
+    shutil.copy(right.path / "data" / "downloads" / file, folder.path / "data" / "downloads" / file)
+    completes(folder, target)
+
+
 CHECKPOINT = "segmenter-l16-mask-ade20k"
 WEIGHTS = f"checkpoints/{SEGMENTER}.safetensors"
 
@@ -195,14 +208,15 @@ def test_a_wrong_checksum(again: Callable[..., Miniature], web: Server) -> None:
     completes(folder, WEIGHTS)
 
 
-def test_a_server_that_refuses(again: Callable[..., Miniature], web: Server) -> None:
+@pytest.mark.parametrize("faults", [[404], [503] * ATTEMPTS], ids=["not found", "overloaded"])
+def test_a_server_that_refuses(again: Callable[..., Miniature], web: Server, faults: list[int]) -> None:
     folder = again(CHECKPOINT, lost=WEIGHTS)
-    web.faults = [404]
-    fails(folder, WEIGHTS, CHECKPOINT, "404")
+    web.faults = list(faults)
+    fails(folder, WEIGHTS, CHECKPOINT, str(faults[0]))
     completes(folder, WEIGHTS)
 
 
-def test_a_pickle_that_would_run_something(again: Callable[..., Miniature], tmp_path: Path) -> None:
+def test_a_pickle_that_would_run_something(again: Callable[..., Miniature], done: Miniature, tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[Any, ...]:
             return Path.touch, (tmp_path / "sprung",)
@@ -212,12 +226,57 @@ def test_a_pickle_that_would_run_something(again: Callable[..., Miniature], tmp_
     folder = again("mask2former-swinl-coco-panoptic", trap, lost=weights)
     fails(folder, weights, ".pkl", "touch")
     assert not (tmp_path / "sprung").exists()
+    heals(folder, done, "mask2former-swinl-coco-panoptic", weights)
 
 
-def test_an_archive_that_leads_out_of_its_folder(again: Callable[..., Miniature], tmp_path: Path) -> None:
+def test_an_archive_that_leads_out_of_its_folder(
+    again: Callable[..., Miniature], done: Miniature, tmp_path: Path
+) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("val2017/../../../../escaped.jpg", b"")
     folder = again("coco-2017-val2017", file.getvalue(), lost="coco")
     fails(folder, "coco/ready.json", "val2017.zip", "escaped.jpg")
     assert not list(tmp_path.rglob("escaped.jpg"))
+    heals(folder, done, "coco-2017-val2017", "coco/ready.json")
+
+
+def test_a_disk_that_is_full(again: Callable[..., Miniature]) -> None:
+    folder = again(CHECKPOINT, lost=WEIGHTS)
+    downloads = folder.path / "data" / "downloads"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", downloads], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        fails(folder, WEIGHTS, "segmenter_l16_mask_ade20k.pth", "make room there")
+    finally:
+        subprocess.run(["umount", "--lazy", downloads], check=True)
+    completes(folder, WEIGHTS)
+
+
+def test_a_killed_run(again: Callable[..., Miniature], web: Server) -> None:
+    folder = again(CHECKPOINT, lost=WEIGHTS)
+    before = folder.finished()
+    web.faults = [("wait", len(web.files["/segmenter_l16_mask_ade20k.pth"]) // 2)]
+    part = folder.path / "data" / "downloads" / "segmenter_l16_mask_ade20k.pth.part"
+    with subprocess.Popen(
+        folder.snakemake(f"data/{WEIGHTS}", "--cores", "2"),
+        cwd=folder.path,
+        env=folder.environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        try:
+            deadline = time.monotonic() + 60
+            while not (part.exists() and part.stat().st_size):
+                assert run.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+    there = part.stat().st_size
+    assert folder.finished() == before
+    completes(folder, WEIGHTS)
+    assert web.requests[-1][2] == f"bytes={there}-"

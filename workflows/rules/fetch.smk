@@ -35,7 +35,6 @@ rule prepare:
         "data/{dataset}/ready.json",
     log:
         f"{OUT}/logs/{{dataset}}.prepare.log",
-    retries: 2
     params:
         version=lambda wildcards: datasets.version(wildcards.dataset),
     message:
