@@ -42,6 +42,7 @@ ENGINES: Mapping[str, Engine] = {
     ),
     "detectron2": Engine(("detectron2",), "detectron2"),
     "mask2former": Engine(("detectron2", "mask2former"), "detectron2", "facebookresearch/Mask2Former"),
+    "maskdino": Engine(("detectron2", "maskdino"), "detectron2", "IDEA-Research/MaskDINO"),
     "detrex": Engine(("detectron2", "detrex"), "detectron2", "IDEA-Research/detrex"),
 }
 

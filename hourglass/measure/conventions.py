@@ -15,7 +15,7 @@ from hourglass.measure.macs import Event, MacCounter
 from hourglass.measure.operator_calls import OperatorCall
 
 BACKBONE, DECODER = "backbone", "decoder"
-_FRAMEWORKS = ("transformers", "timm", "detectron2", "mask2former")
+_FRAMEWORKS = ("transformers", "timm", "detectron2", "mask2former", "maskdino")
 _NORMALISATIONS = ("native_layer_norm", "native_group_norm", "native_batch_norm", "cudnn_batch_norm")
 
 

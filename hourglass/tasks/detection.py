@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from hourglass.datasets.base import Category
+from hourglass.tasks import mask_queries
 from hourglass.tasks.average_precision import PrecisionScorer, ResultWriter
 from hourglass.tasks.base import Detections
-from hourglass.tasks.mask_queries import instances
 from hourglass.tasks.metric import Metric
 
 
@@ -68,7 +68,11 @@ class InstanceSegmentation:
     ) -> list[Detections]:
         """See `mask_queries.instances`."""
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
-        return [instances(classes, masks, size, categories, self.limit) for classes, masks, size in queries]
+        reading = mask_queries.reading_of(output)
+        return [
+            mask_queries.instances(classes, masks, size, categories, reading=reading, limit=self.limit)
+            for classes, masks, size in queries
+        ]
 
     def scorer(self, categories: Sequence[Category]) -> PrecisionScorer:
         """See `Task`."""

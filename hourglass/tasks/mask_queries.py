@@ -1,11 +1,14 @@
 """From mask queries (a class and a mask each) to class scores, instances and panoptic maps.
 
-The inference of Mask2Former (Cheng et al., CVPR 2022, section 4 and released code), for one image at a time.
+The inference of Mask2Former (Cheng et al., CVPR 2022, section 4 and released code) and of MaskDINO (Li et al., CVPR
+2023, released code), which differ in what class logits mean; for one image at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,32 +18,75 @@ from hourglass.datasets.base import Category, Panoptic, Segment
 from hourglass.tasks.base import Detections
 
 
-def semantic(class_logits: Tensor, mask_logits: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Reading:
+    """What the class logits of queries mean. By default a query has one class or none, as in Mask2Former.
+
+    Attributes:
+        temperature: Of classes that are independent of each other, as MaskDINO's focal loss makes them: where queries
+            contend for pixels, their probabilities are sharpened by a softmax at this temperature. None for classes
+            that exclude each other and have "no object" as one more column, the last.
+        score_threshold: Class probability, before it is sharpened, that a query needs for a panoptic segment.
+    """
+
+    temperature: float | None = None
+    score_threshold: float = 0.8
+
+    def probabilities(self, class_logits: Tensor) -> Tensor:
+        """(Q, K), or (Q, K + 1) with "no object", of as many logits."""
+        return class_logits.float().softmax(-1) if self.temperature is None else class_logits.float().sigmoid()
+
+    def sharpened(self, probabilities: Tensor) -> Tensor:
+        """Of the same shape."""
+        return probabilities if self.temperature is None else (probabilities / self.temperature).softmax(-1)
+
+    def of_classes(self, probabilities: Tensor) -> Tensor:
+        """(Q, K): without "no object"."""
+        return probabilities[:, :-1] if self.temperature is None else probabilities
+
+
+MASK2FORMER = Reading()
+
+
+def reading_of(output: Any) -> Reading:
+    """How a model wants its output to be read: as its attribute ``reading`` says, if there is one."""
+    return getattr(output, "reading", MASK2FORMER)
+
+
+def semantic(class_logits: Tensor, mask_logits: Tensor, reading: Reading) -> Tensor:
     """Class scores (K, h, w): sum over the queries of class probability times mask probability.
 
     Args:
-        class_logits: (Q, K + 1), the last column for "no object".
+        class_logits: (Q, K), or (Q, K + 1) with "no object".
         mask_logits: (Q, h, w).
+        reading: Of the class logits.
     """
-    probabilities = class_logits.float().softmax(-1)[:, :-1]
+    probabilities = reading.of_classes(reading.sharpened(reading.probabilities(class_logits)))
     return torch.einsum("qk,qhw->khw", probabilities, mask_logits.float().sigmoid())
 
 
 def instances(
-    class_logits: Tensor, mask_logits: Tensor, size: tuple[int, int], categories: Sequence[Category], limit: int
+    class_logits: Tensor,
+    mask_logits: Tensor,
+    size: tuple[int, int],
+    categories: Sequence[Category],
+    *,
+    reading: Reading,
+    limit: int,
 ) -> Detections:
     """The likeliest pairs of query and class, each with the query's mask.
 
     The score is the class probability times the mean mask probability inside the mask.
 
     Args:
-        class_logits: (Q, K + 1), the last column for "no object".
+        class_logits: (Q, K), or (Q, K + 1) with "no object".
         mask_logits: (Q, h, w).
         size: Height and width of the image.
         categories: K of them.
+        reading: Of the class logits.
         limit: Pairs to keep, before those of stuff classes are dropped.
     """
-    probabilities = class_logits.float().softmax(-1)[:, :-1]
+    probabilities = reading.of_classes(reading.probabilities(class_logits))
     classes = probabilities.shape[1]
     scores, pairs = probabilities.flatten().topk(min(limit, probabilities.numel()))
     queries, labels = pairs // classes, pairs % classes
@@ -59,6 +105,7 @@ def panoptic(
     size: tuple[int, int],
     categories: Sequence[Category],
     *,
+    reading: Reading,
     score_threshold: float,
     overlap_threshold: float,
     mask_threshold: float,
@@ -66,16 +113,18 @@ def panoptic(
     """Every pixel to the query that claims it most, unless that query is unsure or loses too much of its mask.
 
     Args:
-        class_logits: (Q, K + 1), the last column for "no object".
+        class_logits: (Q, K), or (Q, K + 1) with "no object".
         mask_logits: (Q, h, w).
         size: Height and width of the image.
         categories: K of them; all segments of one stuff class become one.
+        reading: Of the class logits.
         score_threshold: Queries need a greater class probability.
         overlap_threshold: Share of a query's own mask that it must win.
         mask_threshold: Mask probability from which on a pixel belongs to a query's own mask.
     """
-    scores, likeliest = class_logits.float().softmax(-1).max(-1)
-    kept = (likeliest != len(categories)) & (scores > score_threshold)
+    probabilities = reading.probabilities(class_logits)
+    scores, likeliest = reading.sharpened(probabilities).max(-1)
+    kept = (likeliest != len(categories)) & (probabilities.amax(-1) > score_threshold)
     scores, labels = scores[kept], likeliest[kept].tolist()
     ids = torch.zeros(size, dtype=torch.int64, device=mask_logits.device)
     if not labels:

@@ -30,12 +30,13 @@ class PanopticSegmentation:
     """A segment for every pixel: mask queries in, `Panoptic` out.
 
     Attributes:
-        score_threshold: Queries below this class probability make no segment.
+        score_threshold: Queries below this class probability make no segment; None for the one the model was published
+            with: 0.8, and 0.25 of MaskDINO.
         overlap_threshold: A query that wins less than this share of its mask makes no segment.
         mask_threshold: Mask probability from which on a pixel is in a query's mask.
     """
 
-    score_threshold: float = 0.8
+    score_threshold: float | None = None
     overlap_threshold: float = 0.8
     mask_threshold: float = 0.5
 
@@ -48,6 +49,7 @@ class PanopticSegmentation:
 
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Panoptic]:
         """See `mask_queries.panoptic`."""
+        reading = mask_queries.reading_of(output)
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
         return [
             mask_queries.panoptic(
@@ -55,7 +57,8 @@ class PanopticSegmentation:
                 masks,
                 size,
                 categories,
-                score_threshold=self.score_threshold,
+                reading=reading,
+                score_threshold=reading.score_threshold if self.score_threshold is None else self.score_threshold,
                 overlap_threshold=self.overlap_threshold,
                 mask_threshold=self.mask_threshold,
             )

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hourglass.datasets.base import IGNORED, Category, Sample
 from hourglass.datasets.rasters import write_semantic
+from hourglass.tasks import mask_queries
 from hourglass.tasks.base import Values
-from hourglass.tasks.mask_queries import semantic
 from hourglass.tasks.metric import Metric
 
 
@@ -34,7 +34,9 @@ class SemanticSegmentation:
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
         """Most likely class of each pixel, after bilinear resizing of the logits or class scores to the image."""
         if hasattr(output, "masks_queries_logits"):
-            output = map(semantic, output.class_queries_logits, output.masks_queries_logits)
+            queries = zip(output.class_queries_logits, output.masks_queries_logits, strict=True)
+            reading = mask_queries.reading_of(output)
+            output = (mask_queries.semantic(classes, masks, reading) for classes, masks in queries)
         return [_resized(logits, size).argmax(0) for logits, size in zip(output, sizes, strict=True)]
 
     def scorer(self, categories: Sequence[Category]) -> SemanticScorer:

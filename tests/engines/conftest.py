@@ -13,7 +13,8 @@ def randomized(model: nn.Module) -> nn.Module:
         noise = torch.randn(parameter.shape, generator=generator)
         inputs = parameter[0].numel()
         parameter.data = noise * inputs**-0.5 if parameter.dim() > 1 else parameter.data + 0.2 * noise
-    return model.eval()
+    model.eval()  # of which some modules return None
+    return model
 
 
 def photographs(batch: int, height: int, width: int) -> Tensor:

@@ -1,8 +1,12 @@
-"""Models of detectron2 with the weights of transformers' models: the same outputs, with and without the hourglass."""
+"""Models of detectron2 with the weights of transformers' models: the same outputs, with and without the hourglass.
+
+Transformers has no MaskDINO: its results are compared with those of its own inference.
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 
 import pytest
@@ -10,7 +14,10 @@ import torch
 from torch import Tensor, nn
 
 import hourglass
-from hourglass.engines.detectron2 import Detector, mask2former
+from hourglass import tasks
+from hourglass.datasets.base import Category
+from hourglass.engines.detectron2 import Detector, Queries, mask2former, maskdino
+from hourglass.tasks.mask_queries import Reading
 
 from .conftest import deviation, photographs, randomized
 
@@ -20,6 +27,7 @@ pytestmark = pytest.mark.framework
 needs_mask2former = pytest.mark.skipif(
     find_spec("mask2former") is None, reason="needs a checkout of Mask2Former on PYTHONPATH"
 )
+needs_maskdino = pytest.mark.skipif(find_spec("maskdino") is None, reason="needs a checkout of MaskDINO on PYTHONPATH")
 
 PLANS = {
     "none": None,
@@ -40,13 +48,14 @@ SWIN = {"embed_dim": 16, "depths": [2, 4, 1, 1], "num_heads": [2, 4, 4, 4], "win
 """Grids of 11 x 19, 6 x 10, ... tokens for 44 x 76 pixels, which need padding to whole windows."""
 
 
-def swins() -> tuple[nn.Module, nn.Module]:
-    """detectron2's and transformers' Swin with the same weights."""
-    from detectron2.modeling.backbone.swin import SwinTransformer
-
+def swins(package: str) -> tuple[nn.Module, nn.Module]:
+    """The Swin of detectron2, or of MaskDINO, and transformers' with the same weights."""
     from hourglass.models.checkpoints import convert
 
-    native = randomized(SwinTransformer(pretrain_img_size=64, patch_size=4, out_indices=(1, 3), **SWIN))
+    if package == "maskdino":
+        small_maskdino()  # which imports it
+    module = import_module(f"{package}.modeling.backbone.swin")
+    native = randomized(module.SwinTransformer(pretrain_img_size=64, patch_size=4, out_indices=(1, 3), **SWIN))
     config = transformers.SwinConfig(image_size=64, patch_size=4, out_features=["stage2", "stage4"], **SWIN)
     state = {f"backbone.{key}": value for key, value in native.state_dict().items()}
     other = transformers.SwinBackbone(config)
@@ -56,23 +65,29 @@ def swins() -> tuple[nn.Module, nn.Module]:
     return native, other.eval()
 
 
+each_swin = pytest.mark.parametrize("package", ["detectron2", pytest.param("maskdino", marks=needs_maskdino)])
+
+
+@each_swin
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
 @torch.inference_mode()
-def test_swin_is_that_of_transformers(plan):
-    native, other = swins()
+def test_swin_is_that_of_transformers(package, plan):
+    native, other = swins(package)
     accelerated(plan, native, other)
     images = photographs(2, 44, 76)
     for ours, reference in zip(native(images).values(), other(images).feature_maps, strict=True):
         assert deviation(ours, reference) < TOLERANCE
 
 
+@each_swin
 @torch.inference_mode()
-def test_swin_is_left_as_it_was():
-    native, _ = swins()
+def test_swin_is_left_as_it_was(package):
+    native, _ = swins(package)
     images = photographs(1, 44, 76)
     before, attributes = native(images), [set(vars(module)) for module in native.modules()]
     hourglass.apply(native, hourglass.Plan(start=3, clusters=(3, 3)))
-    assert not torch.equal(native(images)["p1"], before["p1"])
+    changed = native(images)
+    assert not any(torch.equal(changed[name], before[name]) for name in before)
     hourglass.remove(native)
     after = native(images)
     assert all(torch.equal(after[name], before[name]) for name in before)
@@ -182,6 +197,92 @@ def test_mask2formers_masks_are_those_of_the_image_without_padding():
         mask2former("coco/panoptic-segmentation/swin/maskformer2_swin_large_IN21k_384_bs16_100ep.yaml", SMALL)
     )
     assert native(photographs(1, 90, 150)).masks_queries_logits.shape == (1, 7, 90, 150)
+
+
+PANOPTIC = "coco/panoptic-segmentation/swin/maskdino_R50_bs16_50ep_4s_dowsample1_2048.yaml"
+INSTANCE = "coco/instance-segmentation/swin/maskdino_R50_bs16_50ep_4s_dowsample1_2048.yaml"
+
+
+def small_maskdino(config: str = PANOPTIC) -> nn.Module:
+    shared = {key: value for key, value in SMALL.items() if "MASK_FORMER" not in key and "NUM_CLASSES" not in key}
+    queries = {"NUM_OBJECT_QUERIES": 20, "HIDDEN_DIM": 256, "DEC_LAYERS": 2, "DIM_FEEDFORWARD": 64}
+    changes = shared | {f"MODEL.MaskDINO.{key}": value for key, value in queries.items()}
+    return randomized(maskdino(config, changes | {"MODEL.MaskDINO.TEST.OVERLAP_THRESHOLD": 0.1}))
+
+
+def coco(classes: int) -> list[Category]:
+    return [Category(i + 1, str(i), i < 80, (0, 0, 0)) for i in range(classes)]
+
+
+def agree(ours, reference) -> None:
+    """A panoptic map, or instances, with what MaskDINO calls by the same names."""
+    if isinstance(reference, tuple):
+        ids, segments = reference
+        assert torch.equal(ours.ids, ids.long())
+        assert [segment.label for segment in ours.segments] == [segment["category_id"] for segment in segments]
+        assert segments
+        return
+    order, theirs = ours.scores.argsort(descending=True), reference.scores.argsort(descending=True)
+    torch.testing.assert_close(ours.scores[order], reference.scores[theirs])
+    assert torch.equal(ours.labels[order], reference.pred_classes[theirs])
+    assert torch.equal(ours.masks[order], reference.pred_masks[theirs].bool())
+    assert len(order)
+
+
+@needs_maskdino
+@pytest.mark.parametrize("seed", range(5))
+def test_queries_are_read_as_maskdino_reads_them(seed):
+    generator = torch.Generator().manual_seed(seed)
+    classes = torch.randn(20, 133, generator=generator) * 2 - 4
+    masks = torch.nn.functional.interpolate(torch.randn(1, 20, 4, 6, generator=generator) * 9, (32, 48))[0]
+    native = small_maskdino().model
+    output = Queries(classes[None], masks[None], Reading(temperature=0.06, score_threshold=0.25))
+    [ours] = tasks.get("panoptic-segmentation", overlap_threshold=0.1).predict(output, [(32, 48)], coco(133))
+    agree(ours, native.panoptic_inference(classes, masks))
+    [ours] = tasks.get("instance-segmentation").predict(output, [(32, 48)], coco(133))
+    agree(ours, native.instance_inference(classes, masks, torch.zeros(20, 4)))
+
+
+@needs_maskdino
+@pytest.mark.parametrize("plan", [None, PLANS["official"]], ids=["none", "official"])
+@pytest.mark.parametrize("config", [PANOPTIC, INSTANCE], ids=["panoptic", "instance"])
+@torch.inference_mode()
+def test_maskdino_predicts_what_its_own_forward_does(config, plan):
+    native = small_maskdino(config)
+    accelerated(plan, native)
+    images = photographs(1, 60, 90)
+    [reference] = native.model([{"image": images[0] * 255}])
+    found = native(images)
+    assert found.reading == Reading(temperature=0.06, score_threshold=0.25)
+    categories = coco(found.class_queries_logits.shape[2])
+    assert len(categories) == (133 if config == PANOPTIC else 80)
+    [ours] = tasks.get("instance-segmentation").predict(found, [(60, 90)], categories)
+    agree(ours, reference["instances"])
+    if config == PANOPTIC:
+        [ours] = tasks.get("panoptic-segmentation", overlap_threshold=0.1).predict(found, [(60, 90)], categories)
+        agree(ours, reference["panoptic_seg"])
+
+
+@needs_maskdino
+@torch.inference_mode()
+def test_maskdino_is_left_as_it_was():
+    native, images = small_maskdino(INSTANCE), photographs(1, 64, 96)
+    before, attributes = native(images), [set(vars(module)) for module in native.modules()]
+    hourglass.apply(native, hourglass.Plan(start=3, clusters=(3, 3)))
+    assert not torch.equal(native(images).masks_queries_logits, before.masks_queries_logits)
+    hourglass.remove(native)
+    after = native(images)
+    assert torch.equal(after.masks_queries_logits, before.masks_queries_logits)
+    assert torch.equal(after.class_queries_logits, before.class_queries_logits)
+    assert [set(vars(module)) for module in native.modules()] == attributes
+
+
+@needs_maskdino
+def test_maskdinos_keys_are_native():
+    from hourglass.models.checkpoints import convert
+
+    native = small_maskdino()
+    assert set(convert("native", native.model.state_dict())) == set(native.state_dict())
 
 
 class Echo(nn.Module):

@@ -21,6 +21,7 @@ from hourglass.errors import UserError
             "detectron2",
             r"envs/detectron2\.lock.* checkout of facebookresearch/Mask2Former on PYTHONPATH",
         ),
+        ("maskdino", "detectron2", r"envs/detectron2\.lock.* checkout of IDEA-Research/MaskDINO on PYTHONPATH"),
         ("detrex", "detectron2", r"envs/detectron2\.lock.* checkout of IDEA-Research/detrex on PYTHONPATH"),
     ],
 )
@@ -52,6 +53,7 @@ def test_versions_are_those_of_what_is_installed(monkeypatch):
     [
         mmseg.segmenter_ade20k,
         detectron2.mask2former_coco_panoptic,
+        detectron2.maskdino_coco_instance,
         detectron2.vitdet_large,
         detectron2.dino_swin_large,
     ],

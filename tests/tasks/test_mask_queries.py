@@ -1,14 +1,17 @@
-"""Mask queries become instances and panoptic maps by Mask2Former's rules."""
+"""Mask queries become instances and panoptic maps by Mask2Former's rules, and by MaskDINO's."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from hourglass import tasks
 from hourglass.datasets.base import Category
+from hourglass.tasks.mask_queries import Reading
 
 CATEGORIES = tuple(
     Category(i + 1, name, thing, (0, 0, 0))
@@ -121,3 +124,48 @@ def test_empty_masks_have_empty_boxes_and_no_score():
     found = instances(queries((CAT, SURE, slice(0, 0), SURE)))
     assert found.boxes[0].tolist() == [0, 0, 0, 0]
     assert found.scores.tolist() == [0, 0]
+
+
+@pytest.fixture
+def maskdino():
+    """Logits, and what MaskDINO's own code (commit 3831d85) makes of them; of the scores, none is twice the same."""
+    with np.load(Path(__file__).parent / "golden" / "maskdino.npz") as data:
+        golden = SimpleNamespace(**data)
+    golden.size = golden.ids.shape
+    golden.categories = [Category(i, str(i), bool(thing), (0, 0, 0)) for i, thing in enumerate(golden.isthing)]
+    golden.output = SimpleNamespace(
+        class_queries_logits=torch.from_numpy(golden.class_logits)[None],
+        masks_queries_logits=torch.from_numpy(golden.mask_logits)[None],
+        reading=Reading(temperature=0.06, score_threshold=0.25),
+    )
+    return golden
+
+
+def test_panoptic_maps_are_those_of_maskdino(maskdino):
+    task = tasks.get("panoptic-segmentation")
+    [found] = task.predict(maskdino.output, [maskdino.size], maskdino.categories)
+    assert np.array_equal(found.ids, maskdino.ids)
+    assert [segment.label for segment in found.segments] == maskdino.labels.tolist()
+
+
+def test_instances_are_those_of_maskdino(maskdino):
+    task = tasks.get("instance-segmentation", limit=30)
+    [found] = task.predict(maskdino.output, [maskdino.size], maskdino.categories)
+    order = found.scores.argsort(descending=True)
+    assert found.scores[order].numpy() == pytest.approx(maskdino.instance_scores, abs=1e-6)
+    assert found.labels[order].tolist() == maskdino.instance_labels.tolist()
+    assert np.array_equal(np.packbits(found.masks[order]), maskdino.instance_masks)
+
+
+def test_labels_are_those_of_maskdino(maskdino):
+    """But for pixels near a tie, as MaskDINO resizes masks, and this project the class scores made of them."""
+    task = tasks.get("semantic-segmentation")
+    [found] = task.predict(maskdino.output, [maskdino.size], maskdino.categories)
+    assert (found.numpy() == maskdino.classes).mean() > 0.9
+
+
+@pytest.mark.parametrize("reading", [Reading(0.06, 0.5), Reading(1e6, 0.25)], ids=["threshold", "temperature"])
+def test_a_reading_matters(maskdino, reading):
+    maskdino.output.reading = reading
+    [found] = tasks.get("panoptic-segmentation").predict(maskdino.output, [maskdino.size], maskdino.categories)
+    assert not np.array_equal(found.ids, maskdino.ids)

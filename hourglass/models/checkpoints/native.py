@@ -21,4 +21,4 @@ NATIVE: Table = {
     "sem_seg_head.{rest}": "model.sem_seg_head.pixel_decoder.{rest}",
     **{f"{part}.{{rest}}": f"model.{part}.{{rest}}" for part in _PARTS},
 }
-"""mmsegmentation, whose release 1.2.2 has patches without a bias; detectron2, Mask2Former and detrex."""
+"""mmsegmentation, whose release 1.2.2 has patches without a bias; detectron2, Mask2Former, MaskDINO and detrex."""
