@@ -23,7 +23,7 @@ from hourglass.suite import Case, Measurement, Suite
 SCHEMA_VERSION: Literal[1] = 1
 
 CONDITIONS: dict[Measurement, tuple[str, ...]] = {
-    "accuracy": ("weights", "data", "precision", "device", "attention"),
+    "accuracy": ("weights", "data", "protocol", "precision", "device", "attention"),
     "cost": (),
     "speed": ("weights", "precision", "device", "attention", "machine", "threads"),
 }
@@ -50,7 +50,7 @@ class Record(Document):
     def conditions(self) -> dict[str, Any]:
         """What must be equal for another measurement to be comparable with this one."""
         case = {"settings": self.case.settings, "images": self.case.images, "batch": self.case.batch}
-        return case | {name: self.provenance[name] for name in CONDITIONS[self.measurement]}
+        return case | {name: self.provenance.get(name) for name in CONDITIONS[self.measurement]}
 
 
 class Measured(Document):

@@ -21,7 +21,7 @@ Interval = tuple[float, float, float]
 Results = Mapping[str, Mapping[Measurement, Measured]]
 """By case id and kind of measurement."""
 
-DECIDED_BY_PROJECT = ("settings", "weights", "data", "precision", "images", "batch")
+DECIDED_BY_PROJECT = ("settings", "weights", "data", "protocol", "precision", "images", "batch")
 DECIDED_BY_MACHINE = ("device", "attention", "machine", "threads")
 
 

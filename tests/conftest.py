@@ -43,6 +43,7 @@ PROVENANCE = {
     "device": "cpu",
     "precision": "float32",
     "attention": "fused",
+    "protocol": None,
     "weights": "feed",
     "data": "beef",
     "machine": "a processor",

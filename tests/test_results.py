@@ -77,7 +77,7 @@ def test_every_row_names_its_file(tmp_path: Path, records: list[Record]) -> None
 def test_cost_needs_no_condition_but_the_case(records: list[Record]) -> None:
     of_case = measured(records)[records[-1].case.id]
     assert set(of_case["cost"].conditions) == {"settings", "images", "batch"}
-    assert {"weights", "data", "device", "attention", "precision"} <= set(of_case["accuracy"].conditions)
+    assert {"weights", "data", "device", "attention", "precision", "protocol"} <= set(of_case["accuracy"].conditions)
     assert {"machine", "threads"} <= set(of_case["speed"].conditions)
 
 

@@ -105,6 +105,7 @@ def test_an_accepted_case_that_left_the_suite_fails(suite: Suite, now: Results) 
     [
         ("accuracy", "weights", True),
         ("accuracy", "data", True),
+        ("accuracy", "protocol", True),
         ("accuracy", "precision", True),
         ("cost", "settings", True),
         ("accuracy", "device", False),

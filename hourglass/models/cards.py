@@ -41,6 +41,11 @@ class ModelCard:
         folder = SHIPPED if self.artifact is None else PREPARED
         return folder / f"{self.name}.safetensors"
 
+    @property
+    def protocol(self) -> str | None:
+        """How images go through it when its accuracy is measured, in words; None if as they are."""
+        return None if self.inference is whole else repr(self.inference)
+
     def require(self, task: str) -> None:
         """Make sure that it does a task.
 

@@ -21,7 +21,8 @@ CONDITIONS = {"device": "cpu", "threads": 2, "attention": "explicit", "data": No
 
 @pytest.fixture
 def case(monkeypatch):
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(weights_sha256=lambda: "w" * 64, engine=None))
+    card = SimpleNamespace(weights_sha256=lambda: "w" * 64, engine=None, protocol="in windows")
+    monkeypatch.setattr(models, "card", lambda _: card)
     return SimpleNamespace(
         suite="embedded",
         suite_version=3,
@@ -42,7 +43,7 @@ def test_everything_that_decides_a_result_is_there(case, monkeypatch):
     found = provenance(case, CONDITIONS)
     assert json.loads(json.dumps(found)) == found
     assert (found["commit"], found["dirty"]) == ("c" * 40, False)
-    assert found["weights"] == "w" * 64
+    assert (found["weights"], found["protocol"]) == ("w" * 64, "in windows")
     assert found["settings"]["neighbors"] == 20
     assert found["settings"]["clusters"] == [4, 4]
     assert found["packages"]["torch"] == version("torch")

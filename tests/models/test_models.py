@@ -59,6 +59,12 @@ def test_a_prediction_does_not_depend_on_the_batch(built):
     torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
 
 
+def test_a_card_says_in_words_how_images_go_through_its_model():
+    protocol = "SlidingWindow(short=640, long=2560, crop=640, stride=640)"
+    assert models.card("segmenter-vit-l16-ade20k").protocol == protocol
+    assert models.card("segmenter-scenes").protocol is None
+
+
 @torch.inference_mode()
 def test_segmenter_takes_any_size():
     model = segmenter_scenes().eval()

@@ -25,6 +25,7 @@ rule accuracy:
         device=DEVICE,
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
+        protocol=lambda wildcards: CARDS[SUITE.case(wildcards.case).model].protocol,
     message:
         "accuracy of {wildcards.case}"
     shell:
@@ -49,6 +50,7 @@ rule shard:
         device=DEVICE,
         case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
         weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
+        protocol=lambda wildcards: CARDS[SUITE.case(wildcards.case).model].protocol,
     message:
         "accuracy of {wildcards.case}, shard {wildcards.number} of {wildcards.shards}"
     shell:

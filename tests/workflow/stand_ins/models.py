@@ -10,4 +10,6 @@ def names() -> list[str]:
 
 
 def card(name: str) -> SimpleNamespace:
-    return SimpleNamespace(tasks=("semantic-segmentation",), weights_sha256=lambda: "feed", artifact=None, engine=None)
+    return SimpleNamespace(
+        tasks=("semantic-segmentation",), weights_sha256=lambda: "feed", artifact=None, engine=None, protocol=None
+    )
