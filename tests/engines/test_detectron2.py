@@ -17,6 +17,7 @@ import hourglass
 from hourglass import tasks
 from hourglass.datasets.base import Category
 from hourglass.engines.detectron2 import Detector, Queries, mask2former, maskdino
+from hourglass.measure.conventions import convention_of, regions
 from hourglass.tasks.mask_queries import Reading
 
 from .conftest import deviation, photographs, randomized
@@ -283,6 +284,13 @@ def test_maskdinos_keys_are_native():
 
     native = small_maskdino()
     assert set(convert("native", native.model.state_dict())) == set(native.state_dict())
+
+
+@needs_maskdino
+def test_maskdinos_published_cost_is_that_of_its_backbone():
+    native = small_maskdino()
+    assert convention_of(native).name == "swin"
+    assert regions(native)["backbone"] is native.model.backbone
 
 
 class Echo(nn.Module):
