@@ -5,6 +5,7 @@ A table is named ``file/table``: ``segmenter/ade20k`` is the table ``ade20k`` of
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,7 +49,7 @@ class Row(Document):
 
     Attributes:
         line: Of the file it is printed in.
-        method: ``baseline``, ``hourglass``, or a competing method that this project does not run.
+        method: ``baseline``, ``hourglass``, or a competing method, which this project may run or not.
         alpha: Of the hourglass, as printed.
         clusters: Of the hourglass; of each attention window in a windowed model.
         start: Blocks that really run on all tokens, where that is not the printed alpha.
@@ -89,8 +90,10 @@ class Row(Document):
 
     @property
     def plan(self) -> str | None:
-        """Name of the plan of a case that repeats the row, ``a10-28x28``; None for every other method."""
-        return None if self.clusters is None else f"a{self.alpha}-{'x'.join(map(str, self.clusters))}"
+        """Name of the plan of a case that repeats the row: ``a10-28x28``, ``r-percent-20``; None for a baseline."""
+        if self.clusters is not None:
+            return f"a{self.alpha}-{'x'.join(map(str, self.clusters))}"
+        return re.sub("[_ .]", "-", "-".join(f"{name} {value:g}" for name, value in self.settings.items())) or None
 
 
 class Table(Document):
@@ -122,25 +125,25 @@ class Table(Document):
         if self.rows[0].method != "baseline":
             raise invalid("the first row must be the baseline's", at=("rows", 0, "method"))
         for index, row in enumerate(self.rows):
-            if row.plan is None:
-                continue
-            if row.plan in [other.plan for other in self.rows[:index]]:
-                raise invalid(f"{row.label} is listed twice", at=("rows", index))
+            if (row.method, row.plan) in [(other.method, other.plan) for other in self.rows[:index]]:
+                raise invalid(f"{row.label or row.method} is listed twice", at=("rows", index))
             try:
-                if self.plan is not None:
-                    methods.resolve("hourglass", self.settings(row))
+                if self.plan is not None and row.method == "hourglass":
+                    methods.resolve(row.method, self.settings(row))
             except ValueError as error:
                 raise invalid(str(error), at=("rows", index)) from None
         return self
 
     def settings(self, row: Row) -> dict[str, Any]:
-        """The plan behind a row of the hourglass."""
+        """What stands behind a row."""
+        if row.method != "hourglass":
+            return dict(row.settings)
         start = row.alpha if row.start is None else row.start
         return {"start": start, "clusters": list(row.clusters or ()), **(self.plan or {})}
 
-    def plans(self) -> dict[str, dict[str, Any]]:
-        """The plans behind all rows of the hourglass, by the names of their cases."""
-        return {row.plan: self.settings(row) for row in self.rows if row.plan is not None}
+    def plans(self, method: str) -> dict[str, dict[str, Any]]:
+        """The plans behind all rows of a method, by the names of their cases."""
+        return {row.plan: self.settings(row) for row in self.rows if row.method == method and row.plan is not None}
 
     def notes_on(self, row: Row) -> tuple[str, ...]:
         """Everything one has to know to read a row."""

@@ -108,8 +108,8 @@ class Experiment(Document):
     Attributes:
         shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
             no digit, so it is no part of a case.
-        published: A table of `hourglass.published`: each of its rows of the hourglass is a plan too, and tables print
-            what it says beside what is measured.
+        published: A table of `hourglass.published`, whose rows tables print beside what is measured.
+        repeated: Methods whose rows in that table are plans too.
     """
 
     task: Name
@@ -120,6 +120,7 @@ class Experiment(Document):
     shards: PositiveInt | None = None
     accuracy: Criterion
     published: paper.Reference | None = None
+    repeated: tuple[Name, ...] = ("hourglass",)
     methods: dict[Name, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
 
     @property
@@ -130,9 +131,13 @@ class Experiment(Document):
     @cached_property
     def plans(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Settings by method and plan, those of published rows first."""
-        rows = paper.load(self.published).plans() if self.published else {}
-        listed = self.methods.get("hourglass", {})
-        return {**self.methods, "hourglass": {**rows, **listed}} if rows else dict(self.methods)
+        table = paper.load(self.published) if self.published else None
+        rows = {method: table.plans(method) for method in self.repeated} if table else {}
+        return {
+            method: plans
+            for method in dict.fromkeys((*rows, *self.methods))
+            if (plans := {**rows.get(method, {}), **self.methods.get(method, {})})
+        }
 
     @model_validator(mode="after")
     def _published_table_fits(self) -> Experiment:
@@ -143,9 +148,9 @@ class Experiment(Document):
         table = paper.load(self.published)
         if table.task != self.task:
             raise invalid(f"table '{self.published}' is about '{table.task}', not '{self.task}'", at=("published",))
-        for plan in self.methods.get("hourglass", {}):
-            if plan in table.plans():
-                raise invalid(f"'{plan}' is a row of '{self.published}' already", at=("methods", "hourglass", plan))
+        for method in self.repeated:
+            for plan in self.methods.get(method, {}).keys() & table.plans(method):
+                raise invalid(f"'{plan}' is a row of '{self.published}' already", at=("methods", method, plan))
         return self
 
     @model_validator(mode="after")
@@ -161,22 +166,25 @@ class Experiment(Document):
                 name = getattr(self, field)
                 raise invalid(f"{field} '{name}' cannot do '{self.task}'; it can do {', '.join(able)}", at=(field,))
         others = [name for name in methods.names() if name != BASELINE]
-        for method in self.methods:
-            if method not in others:
-                raise unknown("method", method, others, at=("methods", method))
+        for field, named in (("methods", self.methods), ("repeated", self.repeated)):
+            for method in named:
+                if method not in others:
+                    raise unknown("method", method, others, at=(field, method))
         return self
 
     @model_validator(mode="after")
     def _plans_are_valid(self) -> Experiment:
         from hourglass import methods
 
-        for method, plans in self.methods.items():
+        for method, plans in self.plans.items():
             for plan, settings in plans.items():
                 try:
                     methods.resolve(method, settings)
                 except ValueError as error:
+                    listed = plan in self.methods.get(method, {})
                     named = [name for name in settings if name in str(error)]
-                    raise invalid(str(error), at=("methods", method, plan, *named[:1])) from None
+                    at = ("methods", method, plan, *named[:1]) if listed else ("repeated", self.repeated.index(method))
+                    raise invalid(str(error), at=at) from None
         return self
 
 

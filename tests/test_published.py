@@ -84,8 +84,8 @@ def test_the_plans_behind_printed_alphas_that_mean_something_else() -> None:
         "mask2former/coco-instance": {12: 11},
         "mask2former/ade20k-semantic": {8: 7},
     }
-    assert published.load("dpt/kitti").plans()["a4-20x20"]["neighbors"] == 1
-    assert published.load("segmenter/ade20k").plans()["a10-28x28"]["reconstruct"] == "decoder"
+    assert published.load("dpt/kitti").plans("hourglass")["a4-20x20"]["neighbors"] == 1
+    assert published.load("segmenter/ade20k").plans("hourglass")["a10-28x28"]["reconstruct"] == "decoder"
 
 
 def test_an_unknown_table_has_a_nearest_one() -> None:
@@ -98,7 +98,7 @@ def test_an_unknown_table_has_a_nearest_one() -> None:
 def test_settings_read_as_they_are_printed(tmp_path: Path) -> None:
     rows = write(tmp_path, "", "").tables["one"].rows
     assert [row.label for row in rows] == ["", "α 16, 28 × 28", "keep rate 0.9"]
-    assert [row.plan for row in rows] == [None, "a16-28x28", None]
+    assert [row.plan for row in rows] == [None, "a16-28x28", "keep-rate-0-9"]
 
 
 @pytest.mark.parametrize(

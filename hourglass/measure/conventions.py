@@ -27,11 +27,11 @@ class Convention:
     flops_per_mac: int
     """What the printed column has for every multiply-accumulate."""
     counts: Callable[[Event], bool]
-    """Whether an operator outside of clustering and reconstruction is counted."""
+    """Whether an operator outside of all these is counted."""
     normalisation: int
     """Multiply-accumulates charged for each element that a normalisation puts out."""
     operator: Callable[[OperatorCall], int]
-    """Multiply-accumulates charged for a clustering or a reconstruction."""
+    """Multiply-accumulates charged for a clustering, a reconstruction or a matching."""
 
     def macs(self, counter: MacCounter) -> int:
         """Of a run that was counted with the regions of `regions`."""
@@ -55,9 +55,8 @@ def _segmenter(call: OperatorCall) -> int:
 
 def _dpt(call: OperatorCall) -> int:
     """The distances are not counted, and tokens copy their nearest center for nothing."""
-    if call.kind == "clustering":
-        return call.batch * call.iterations * call.tokens * call.clusters * call.channels
-    return 0
+    products = {"clustering": call.iterations, "matching": 1}.get(call.kind, 0)
+    return call.batch * products * call.tokens * call.clusters * call.channels
 
 
 def _swin(call: OperatorCall) -> int:

@@ -1,6 +1,6 @@
-"""Which clustering or reconstruction is running, seen from an operator below it.
+"""Which clustering, reconstruction or matching is running, seen from an operator below it.
 
-The two operators are pure functions that know nothing of measuring; but while they run, their frames are on the stack.
+They are pure functions that know nothing of measuring; but while they run, their frames are on the stack.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Literal
 
+from hourglass.methods.merging import match
 from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights
 
 
@@ -18,12 +19,12 @@ from hourglass.operators import ReconstructionWeights, cluster, reconstruction_w
 class OperatorCall:
     """One call of an operator; a batch counts as so many images, windows as so many batch elements."""
 
-    kind: Literal["clustering", "weights", "reconstruction"]
+    kind: Literal["clustering", "weights", "reconstruction", "matching"]
     batch: int
     tokens: int
     """N."""
     clusters: int
-    """K."""
+    """K; of a matching, the tokens that others can be merged into."""
     channels: int
     """D: of the tokens, or for a reconstruction of the map that is reconstructed."""
     iterations: int = 0
@@ -74,8 +75,14 @@ def _reconstruction(frame: FrameType) -> OperatorCall:
     return OperatorCall("reconstruction", batch, tokens, weights.centers, frame.f_locals["refined"].shape[2])
 
 
+def _matching(frame: FrameType) -> OperatorCall:
+    batch, count, channels = frame.f_locals["tokens"].shape
+    return OperatorCall("matching", batch, count - count // 2, count // 2, channels)
+
+
 _READERS: dict[CodeType, Callable[[FrameType], OperatorCall]] = {
     cluster.__code__: _clustering,
     reconstruction_weights.__code__: _weights,
     ReconstructionWeights.__call__.__code__: _reconstruction,
+    match.__code__: _matching,
 }

@@ -41,6 +41,7 @@ _METHODS: Registry[Method] = Registry(
     {
         "baseline": "hourglass.methods.baseline:BASELINE",
         "hourglass": "hourglass.methods.clustering:HOURGLASS",
+        "tome": "hourglass.methods.tome:TOME",
     },
 )
 

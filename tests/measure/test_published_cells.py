@@ -25,13 +25,13 @@ MODELS = {
     **{name: "dino-swin-l-coco" for name in SWIN_TABLES if len(published.load(name).input) == 2},
 }
 """Swin tables are about the backbone alone, which is the same in all of them."""
-BOUNDS = {SEGMENTER: 0.0035, DPT: 0.0025, SWIN: 0.0008}
+BOUNDS = {SEGMENTER: 0.004, DPT: 0.0025, SWIN: 0.0008}
 """Relative. Swin's cells are printed without decimals: rounding alone is up to 0.0008."""
 CELLS = [
     pytest.param(name, row, id=f"{name}:{row.line}")
     for name in MODELS
     for row in published.load(name).rows
-    if row.method in ("baseline", "hourglass")
+    if row.method in ("baseline", "hourglass", "tome")
 ]
 
 
