@@ -105,6 +105,7 @@ class Table(Document):
         counted: What GFLOPs and FPS are of.
         plan: What all its hourglass rows share and do not print, as the authors' configurations have it; None if the
             hourglass of this project cannot run them.
+        unprinted: What all rows of a competing method share and do not print.
         notes: What one has to know to read any of its hourglass rows.
     """
 
@@ -115,6 +116,7 @@ class Table(Document):
     input: tuple[PositiveInt, ...] = Field(min_length=2, max_length=3)
     counted: Literal["model", "backbone"] = "model"
     plan: dict[str, Any] | None = None
+    unprinted: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     rows: tuple[Row, ...] = Field(min_length=1)
 
@@ -137,7 +139,7 @@ class Table(Document):
     def settings(self, row: Row) -> dict[str, Any]:
         """What stands behind a row."""
         if row.method != "hourglass":
-            return dict(row.settings)
+            return {**row.settings, **self.unprinted.get(row.method, {})}
         start = row.alpha if row.start is None else row.start
         return {"start": start, "clusters": list(row.clusters or ()), **(self.plan or {})}
 

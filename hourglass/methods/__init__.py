@@ -41,6 +41,7 @@ _METHODS: Registry[Method] = Registry(
     {
         "baseline": "hourglass.methods.baseline:BASELINE",
         "hourglass": "hourglass.methods.clustering:HOURGLASS",
+        "evit": "hourglass.methods.evit:EVIT",
         "tome": "hourglass.methods.tome:TOME",
     },
 )

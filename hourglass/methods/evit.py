@@ -1,0 +1,163 @@
+"""EViT as the hourglass's authors compare with it: some blocks keep the tokens that the class token attends to.
+
+Liang et al., ICLR 2022 (arXiv 2202.07800). The dropped tokens come back by reconstruction after the last norm, or where
+tokens are tapped (Expedit-Segmenter ``mmseg/models/backbones/evit.py``, Expedit-DPT ``dpt/evit.py``; there only for the
+first image of a batch, here for all of them).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+from transformers.models.dpt.modeling_dpt import DPTModel, DPTViTLayer
+
+from hourglass.documents import Document
+from hourglass.methods import Settings
+from hourglass.methods.dropping import Dropping, drop
+
+SUPPORTED = "timm VisionTransformer with plain blocks and one class token (Segmenter's too), and transformers' DPT"
+
+
+class _Settings(Document):
+    """One operating point.
+
+    Attributes:
+        keep_rate: Share of the tokens behind the class token that a dropping block keeps.
+        blocks: That drop, counted from 0.
+        neighbors: Kept tokens that a dropped one is reconstructed from.
+        temperature: Of the reconstruction.
+    """
+
+    keep_rate: Annotated[float, Field(gt=0, lt=1)]
+    blocks: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
+    neighbors: PositiveInt
+    temperature: PositiveFloat
+
+
+class _EViT:
+    """Its settings are the fields of `_Settings`."""
+
+    def resolve(self, settings: Settings) -> dict[str, Any]:
+        return _checked(settings).model_dump(mode="json")
+
+    def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
+        around = _Pass(_checked(settings))
+        for module in model.modules():
+            if isinstance(module, VisionTransformer):
+                if module.num_prefix_tokens != 1:
+                    raise ValueError(f"it needs one class token and no other prefix; supported: {SUPPORTED}")
+                _swap(list(module.blocks), Block, _DroppingBlock, around)
+                module.patch_embed.register_forward_hook(around.begin)
+                module.norm.register_forward_hook(around.end)
+                return model
+            if isinstance(module, DPTModel):
+                _swap(list(module.encoder.layer), DPTViTLayer, _DroppingLayer, around)
+                module.embeddings.register_forward_hook(around.begin)
+                module.register_forward_hook(around.hand_out)
+                return model
+        raise ValueError(f"{type(model).__name__} has no encoder that is known to it; supported: {SUPPORTED}")
+
+
+class _Pass:
+    """What a forward pass has dropped so far."""
+
+    def __init__(self, settings: _Settings) -> None:
+        self.settings = settings
+        self.droppings: list[Dropping] = []
+
+    def begin(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        self.droppings = []
+
+    def narrow(self, tokens: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+        """Tokens (B, 1 + N, C) to (B, 1 + K + 1, C), by queries and keys (B, heads, 1 + N, D) of their attention."""
+        scores = queries[:, :, :1] @ keys.transpose(2, 3) * queries.shape[-1] ** -0.5
+        attention = scores.softmax(dim=-1)[:, :, 0, 1:].mean(dim=1)
+        few, dropping = drop(tokens[:, 1:], attention, math.ceil(self.settings.keep_rate * (tokens.shape[1] - 1)))
+        self.droppings.append(dropping)
+        return torch.cat([tokens[:, :1], few], dim=1)
+
+    def widen(self, tokens: Tensor) -> Tensor:
+        """All tokens, whichever blocks have dropped some of them."""
+        behind = tokens[:, 1:]
+        for dropping in reversed(self.droppings):
+            if behind.shape[1] == dropping.kept.shape[1] + 1:
+                behind = dropping.undo(behind, self.settings.neighbors, self.settings.temperature)
+        return torch.cat([tokens[:, :1], behind], dim=1)
+
+    def end(self, norm: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        return self.widen(output)
+
+    def hand_out(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        output["last_hidden_state"] = self.widen(output["last_hidden_state"])
+        if output.get("hidden_states") is not None:
+            output["hidden_states"] = tuple(self.widen(state) for state in output["hidden_states"])
+        return output
+
+
+class _DroppingBlock(Block):  # type: ignore[misc]
+    """timm's block, which drops tokens between its attention and its MLP."""
+
+    dropping: _Pass
+
+    def forward(self, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+        attention, seen = self.attn, list[Tensor]()
+        with attention.qkv.register_forward_hook(_into(seen)):
+            x = x + self.drop_path1(self.ls1(attention(self.norm1(x), attn_mask=attn_mask, is_causal=is_causal)))
+        queries, keys, _ = seen[0].unflatten(2, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
+        x = self.dropping.narrow(x, attention.q_norm(queries), attention.k_norm(keys))
+        tokens: Tensor = x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
+        return tokens
+
+
+class _DroppingLayer(DPTViTLayer):  # type: ignore[misc]
+    """DPT's layer, likewise."""
+
+    dropping: _Pass
+
+    def forward(self, hidden_states: Tensor, **kwargs: Any) -> Tensor:
+        attention, queries, keys = self.attention.attention, list[Tensor](), list[Tensor]()
+        with (
+            attention.query.register_forward_hook(_into(queries)),
+            attention.key.register_forward_hook(_into(keys)),
+        ):
+            hidden_states = self.attention(self.layernorm_before(hidden_states), **kwargs) + hidden_states
+        by_head = (
+            (few[0].unflatten(2, (attention.num_attention_heads, -1)).transpose(1, 2)) for few in (queries, keys)
+        )
+        hidden_states = self.dropping.narrow(hidden_states, *by_head)
+        tokens: Tensor = self.output(self.intermediate(self.layernorm_after(hidden_states)), hidden_states)
+        return tokens
+
+
+def _into(seen: list[Tensor]) -> Any:
+    return lambda module, args, output: seen.append(output)
+
+
+def _swap(blocks: list[nn.Module], known: type[nn.Module], dropping: type[nn.Module], around: _Pass) -> None:
+    """Have the blocks that drop do so; none is changed if one does not fit."""
+    for block in blocks:
+        if type(block) is dropping:
+            raise ValueError("tokens are dropped in this model already")
+        if type(block) is not known:
+            raise ValueError(f"a block of class {type(block).__name__} is not known to it; supported: {SUPPORTED}")
+    if max(around.settings.blocks) >= len(blocks):
+        raise ValueError(f"blocks {list(around.settings.blocks)}: the encoder has {len(blocks)}, from 0 on")
+    for index in around.settings.blocks:
+        blocks[index].__class__ = dropping
+        blocks[index].dropping = around  # type: ignore[assignment]
+
+
+def _checked(settings: Settings) -> _Settings:
+    try:
+        return _Settings.model_validate(dict(settings))
+    except ValidationError as errors:
+        first = errors.errors()[0]
+        raise ValueError(": ".join([*map(str, first["loc"][:1]), first["msg"]])) from None
+
+
+EVIT = _EViT()
