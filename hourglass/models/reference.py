@@ -20,9 +20,9 @@ WIDTH, DEPTH, HEADS, PATCH = 192, 12, 3, 8
 """The ViT of all three plain models: 256 x 256 pixels are 32 x 32 tokens."""
 
 
-def _vit(patches: type[nn.Module] = PatchEmbed) -> VisionTransformer:
+def _vit(patches: type[nn.Module] = PatchEmbed, size: tuple[int, int] = (256, 256)) -> VisionTransformer:
     return VisionTransformer(
-        img_size=256,
+        img_size=size,
         patch_size=PATCH,
         embed_dim=WIDTH,
         depth=DEPTH,
@@ -39,14 +39,15 @@ def segmenter_scenes() -> nn.Module:
     return Segmenter(_vit(), MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS))
 
 
-def segmenter_camvid(patches: type[nn.Module] = PatchesAndStem) -> nn.Module:
+def segmenter_camvid(patches: type[nn.Module] = PatchesAndStem, positions: tuple[int, int] = (224, 256)) -> nn.Module:
     """Segmenter for the 11 classes of CamVid, at 224 x 304: 28 x 38 tokens.
 
     Args:
         patches: What makes tokens of patches, if not the convolutional stem.
+        positions: Size of the images that the position embeddings are for; they are resized to the images there are.
     """
     decoder = MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS)
-    return Segmenter(_vit(patches), decoder, working_size=(224, 304), standardize=True)
+    return Segmenter(_vit(patches, positions), decoder, working_size=(224, 304), standardize=True)
 
 
 def dpt_scenes() -> nn.Module:

@@ -22,6 +22,9 @@ from hourglass.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, Whol
 SCENES = 4000
 """Training scenes of every recipe."""
 
+POSITIONS = (256, 256)
+"""Size of the images that all plain encoders have their position embeddings for while they are trained."""
+
 State = dict[str, torch.Tensor]
 
 
@@ -109,6 +112,12 @@ def _load_all(module: nn.Module, state: State) -> None:
         raise ValueError(f"state: {len(unexpected)} keys fit nowhere, for example '{unexpected[0]}'")
 
 
+def _with_fewer_positions(model: SegmenterWithStemClasses) -> nn.Module:
+    """The Segmenter with as many rows of position embeddings as it sees; its output stays what it was."""
+    model.segmenter.encoder.set_input_size(img_size=(224, 256))
+    return model.segmenter
+
+
 def _all_but_classes(model: nn.Module, state: State) -> None:
     """A detector for other classes: everything but the layer that scores them."""
     _load_all(model, {k: v for k, v in state.items() if "cls_logits" not in k})
@@ -153,17 +162,17 @@ RECIPES: dict[str, Recipe] = {
         adopt=_masks_from_detector,
     ),
     "vit-camvid": Recipe(
-        build=lambda: segmenter_camvid(PatchEmbed),
+        build=lambda: segmenter_camvid(PatchEmbed, POSITIONS),
         stages=_camvid_plain,
         parent="segmenter-scenes",
         adopt=_load_all,
     ),
     "segmenter-camvid": Recipe(
-        build=lambda: SegmenterWithStemClasses(models.build("segmenter-camvid", weights=False), classes=11),  # type: ignore[arg-type]
+        build=lambda: SegmenterWithStemClasses(segmenter_camvid(positions=POSITIONS), classes=11),  # type: ignore[arg-type]
         stages=_camvid,
         parent="vit-camvid",
         adopt=lambda model, state: _load_all(model.segmenter, state),
-        keep=lambda model: model.segmenter,
+        keep=_with_fewer_positions,
     ),
     "fcos-bccd": Recipe(
         build=_reference("fcos-bccd"),
