@@ -101,7 +101,7 @@ def test_unknown_name():
 
 
 def test_missing_and_foreign_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(cards, "OWN", tmp_path)
+    monkeypatch.setattr(cards, "SHIPPED", tmp_path)
     with pytest.raises(UserError, match="the weights of 'dpt-scenes' are missing"):
         models.build("dpt-scenes")
     save_file({"nonsense": torch.zeros(1)}, tmp_path / "dpt-scenes.safetensors")
