@@ -68,7 +68,7 @@ class _Pass:
 
     def __init__(self, settings: _Settings) -> None:
         self.settings = settings
-        self.droppings: list[Dropping] = []
+        self.droppings: list[Dropping | None] = []
 
     def begin(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         self.droppings = []
@@ -77,15 +77,20 @@ class _Pass:
         """Tokens (B, 1 + N, C) to (B, 1 + K + 1, C), by queries and keys (B, heads, 1 + N, D) of their attention."""
         scores = queries[:, :, :1] @ keys.transpose(2, 3) * queries.shape[-1] ** -0.5
         attention = scores.softmax(dim=-1)[:, :, 0, 1:].mean(dim=1)
-        few, dropping = drop(tokens[:, 1:], attention, math.ceil(self.settings.keep_rate * (tokens.shape[1] - 1)))
+        kept = math.ceil(self.settings.keep_rate * (tokens.shape[1] - 1))
+        if kept == tokens.shape[1] - 1:
+            self.droppings.append(None)
+            return tokens
+        few, dropping = drop(tokens[:, 1:], attention, kept)
         self.droppings.append(dropping)
         return torch.cat([tokens[:, :1], few], dim=1)
 
-    def widen(self, tokens: Tensor) -> Tensor:
-        """All tokens, whichever blocks have dropped some of them."""
+    def widen(self, tokens: Tensor, run: int | None = None) -> Tensor:
+        """All tokens again, of those that come out of the first `run` blocks; None for all blocks."""
+        done = len({block for block in self.settings.blocks if run is None or block < run})
         behind = tokens[:, 1:]
-        for dropping in reversed(self.droppings):
-            if behind.shape[1] == dropping.kept.shape[1] + 1:
+        for dropping in reversed(self.droppings[:done]):
+            if dropping is not None:
                 behind = dropping.undo(behind, self.settings.neighbors, self.settings.temperature)
         return torch.cat([tokens[:, :1], behind], dim=1)
 
@@ -95,7 +100,7 @@ class _Pass:
     def hand_out(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         output["last_hidden_state"] = self.widen(output["last_hidden_state"])
         if output.get("hidden_states") is not None:
-            output["hidden_states"] = tuple(self.widen(state) for state in output["hidden_states"])
+            output["hidden_states"] = tuple(self.widen(state, run) for run, state in enumerate(output["hidden_states"]))
         return output
 
 

@@ -79,6 +79,16 @@ def test_layers_of_dpt_hand_out_all_tokens():
 
 
 @torch.inference_mode()
+@pytest.mark.parametrize("keep_rate", [0.98, 0.99], ids=["one dropped and fused", "none dropped"])
+def test_a_dropping_that_leaves_as_many_tokens_as_before(keep_rate):
+    plan, images = PLAN | {"keep_rate": keep_rate, "blocks": [1]}, torch.rand(1, 3, 64, 64)
+    before = dpt().dpt(images, output_hidden_states=True).hidden_states
+    after = methods.apply("evit", dpt(), plan).dpt(images, output_hidden_states=True).hidden_states
+    same = [torch.equal(state, other) for state, other in zip(before, after, strict=True)]
+    assert same == [True, True, *[keep_rate == 0.99] * 3]
+
+
+@torch.inference_mode()
 def test_a_copy_drops_too_and_the_original_stays():
     model, images = vit(), torch.rand(1, 3, 64, 64)
     before = model(images)
