@@ -41,7 +41,7 @@ class Dropping:
         few = few[:, :-1]
         back = reconstruct(few, self.dropped, self.kept, neighbors=neighbors, temperature=temperature)
         both = torch.cat([few, back], dim=1)
-        return torch.empty_like(both).scatter(1, _rows(self.order, both), both)
+        return torch.empty_like(both).scatter(1, self.order[..., None].expand_as(both), both)
 
 
 def drop(tokens: Tensor, attention: Tensor, kept: int) -> tuple[Tensor, Dropping]:
@@ -56,11 +56,7 @@ def drop(tokens: Tensor, attention: Tensor, kept: int) -> tuple[Tensor, Dropping
         (B, K + 1, C): those by falling attention, then the sum of the others weighted by the attention they get.
     """
     order = attention.argsort(dim=1, descending=True, stable=True)
-    ranked, weights = tokens.gather(1, _rows(order, tokens)), attention.gather(1, order)[..., None]
+    ranked, weights = tokens.take_along_dim(order[..., None], dim=1), attention.gather(1, order)[..., None]
     stay, go = ranked.split([kept, tokens.shape[1] - kept], dim=1)
     fused = (go * weights[:, kept:].to(go.dtype)).sum(dim=1, keepdim=True)
     return torch.cat([stay, fused], dim=1), Dropping(stay, go, order)
-
-
-def _rows(index: Tensor, like: Tensor) -> Tensor:
-    return index[..., None].expand(-1, -1, like.shape[2])

@@ -30,21 +30,19 @@ class Matching:
     def merge(self, tokens: Tensor) -> Tensor:
         """(B, N, C) to (B, N - r, C): tokens alone, and the mean of each odd token with all that are merged into it."""
         even, odd = tokens[:, ::2], tokens[:, 1::2]
-        sums = odd.scatter_add(1, _rows(self.targets, even), even.gather(1, _rows(self.sources, even)))
-        ones = torch.ones_like(odd[..., :1])
-        sizes = ones.scatter_add(1, self.targets[..., None], torch.ones_like(self.targets, dtype=odd.dtype)[..., None])
-        return torch.cat([even.gather(1, _rows(self.kept, even)), sums / sizes], dim=1)
+        merged = even.take_along_dim(self.sources[..., None], dim=1)
+        targets = self.targets[..., None]
+        sums = odd.scatter_add(1, targets.expand_as(merged), merged)
+        sizes = torch.ones_like(odd[..., :1]).scatter_add(1, targets, torch.ones_like(merged[..., :1]))
+        return torch.cat([even.take_along_dim(self.kept[..., None], dim=1), sums / sizes], dim=1)
 
     def unmerge(self, merged: Tensor) -> Tensor:
         """(B, N - r, D) back to (B, N, D): merged tokens all get what became of their mean."""
-        alone = self.kept.shape[1]
-        kept, odd = merged[:, :alone], merged[:, alone:]
-        sources = odd.gather(1, _rows(self.targets, odd))
-        batch, evens = len(merged), alone + self.sources.shape[1]
-        tokens = merged.new_empty(batch, evens + odd.shape[1], merged.shape[2])
-        order = torch.cat([self.kept, self.sources], dim=1)
-        both = torch.cat([kept, sources], dim=1)
-        tokens[:, ::2] = torch.empty_like(both).scatter(1, _rows(order, both), both)
+        kept, odd = merged.split([self.kept.shape[1], merged.shape[1] - self.kept.shape[1]], dim=1)
+        even = torch.cat([kept, odd.take_along_dim(self.targets[..., None], dim=1)], dim=1)
+        places = torch.cat([self.kept, self.sources], dim=1)[..., None].expand_as(even)
+        tokens = merged.new_empty(len(merged), even.shape[1] + odd.shape[1], merged.shape[2])
+        tokens[:, ::2] = torch.empty_like(even).scatter(1, places, even)
         tokens[:, 1::2] = odd
         return tokens
 
@@ -69,7 +67,3 @@ def match(tokens: Tensor, merged: int, prefix: int = 0) -> Matching:
     ranked = best.argsort(dim=1, descending=True, stable=True)
     sources = ranked[:, :merged]
     return Matching(ranked[:, merged:].sort(dim=1).values, sources, partners.gather(1, sources))
-
-
-def _rows(index: Tensor, like: Tensor) -> Tensor:
-    return index[..., None].expand(-1, -1, like.shape[2])
