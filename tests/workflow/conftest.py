@@ -110,6 +110,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     bucket = boto3.resource("s3", endpoint_url=f"http://{host}:{port}").Bucket("lab")
     bucket.create()
     yield bucket
+    bucket.objects.all().delete()  # what one of these servers holds, the next one in this process holds too
     server.stop()
 
 
