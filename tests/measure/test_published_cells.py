@@ -57,7 +57,7 @@ def test_a_published_cell_is_reproduced(name, row):
     assert gflops == pytest.approx(row.gflops, rel=BOUNDS[convention])
 
 
-def test_three_cells_are_of_the_encoder_alone():
+def test_three_cells_fit_the_encoder_alone():
     found = [(name, row) for name in MODELS for row in published.load(name).rows if row in ENCODER_ALONE]
     assert [(name, row.line) for name, row in found] == [
         ("segmenter/cityscapes", 97),
