@@ -47,11 +47,12 @@ test: $(READY)  ## Run the tests
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
 	python -m pytest -o addopts= tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
-lint: $(READY)  ## Check format, style, workflow and types
+lint: $(READY)  ## Check format, style, workflow, types and the direction of imports
 	ruff format --check .
 	ruff check .
 	snakefmt --check Snakefile workflows
 	mypy
+	lint-imports
 
 format: $(READY)  ## Put format and imports in order
 	ruff format .
@@ -63,10 +64,10 @@ train-%: $(READY)  ## Train a reference model: make train-segmenter-scenes
 
 lock: $(READY)  ## Resolve envs/default.lock anew from pyproject.toml
 	python -m pip install --quiet uv
-	uv pip compile --universal --python-version 3.11 --extra suite --extra dev \
+	uv pip compile --universal --python-version 3.11 --extra bench --extra dev \
 		--no-annotate --no-header --output-file envs/default.lock pyproject.toml
 
-env-%:  ## Make the environment of an engine, .venv-<engine>: make env-mmseg; then make VENV=.venv-mmseg SUITE=...
+env-%:  ## Make the environment of a backend, .venv-<backend>: make env-mmseg; then make VENV=.venv-mmseg SUITE=...
 	$(PYTHON) -m venv .venv-$*
 	grep -v '^detectron2 ' envs/$*.lock | .venv-$*/bin/python -m pip install --quiet --requirement /dev/stdin
 	.venv-$*/bin/python -m pip install --quiet --no-deps --no-build-isolation --requirement envs/$*.lock --editable .

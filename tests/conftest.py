@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from hourglass.results import Record, record
-from hourglass.suite import Case, Suite
+from hourglass.bench.results.records import Record, record
+from hourglass.bench.suites.suite import Case, Suite
 
 from .web import Server
 

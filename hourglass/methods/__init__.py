@@ -10,8 +10,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
-from hourglass.errors import UserError
-from hourglass.registry import Registry
+from hourglass.registry import Registry, UserError
 
 Settings = Mapping[str, Any]
 

@@ -9,8 +9,8 @@ from torch import nn
 
 from hourglass.acceleration import Plan
 from hourglass.acceleration import apply as apply_plan
-from hourglass.errors import hint
 from hourglass.methods import Settings
+from hourglass.registry import hint
 
 
 class _Hourglass:

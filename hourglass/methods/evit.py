@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 from torch import nn
 
-from hourglass.documents import Document
+from hourglass.bench.storage.documents import Document
 from hourglass.methods import Settings
 
 

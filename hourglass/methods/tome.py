@@ -13,9 +13,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from hourglass.acceleration.adapters import loaded_classes
-from hourglass.errors import hint
 from hourglass.methods import Settings
 from hourglass.methods.merging import Matching, match
+from hourglass.registry import hint
 
 SUPPORTED = "timm VisionTransformer with plain blocks (Segmenter's too), and transformers' DPT"
 

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from hourglass import methods
-from hourglass.errors import UserError
 from hourglass.methods.dropping import drop
+from hourglass.registry import UserError
 
 from .test_tome import dpt, vit
 

@@ -6,7 +6,7 @@ import pytest
 from torch import nn
 
 from hourglass import methods
-from hourglass.errors import UserError
+from hourglass.registry import UserError
 
 
 def test_the_baseline_is_the_very_same_model():

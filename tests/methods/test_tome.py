@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from hourglass import methods
-from hourglass.errors import UserError
 from hourglass.methods.merging import match
+from hourglass.registry import UserError
 
 timm = pytest.importorskip("timm")
 transformers = pytest.importorskip("transformers")

@@ -21,11 +21,11 @@ import pytest
 import torch
 import yaml
 
-from hourglass import artifacts, models
-from hourglass.artifacts.transfer import ATTEMPTS
+from hourglass.bench import downloads, models
+from hourglass.bench.downloads.transfer import ATTEMPTS
 
-from ..datasets import miniatures
-from ..models.checkpoints import small
+from ..bench.datasets import miniatures
+from ..bench.models.checkpoints import small
 from ..web import Server
 from .conftest import HERE, ROOT, Folder, make_folder
 
@@ -104,7 +104,7 @@ def offered(web: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for model, content in checkpoints().items():
         artifact = models.card(model).artifact
         assert artifact
-        files[artifacts.get(artifact).file] = (artifact, content)
+        files[downloads.get(artifact).file] = (artifact, content)
     web.files = {f"/{file}": content for file, (_, content) in files.items()}
     return {name: entry(web, file) for file, (name, _) in files.items()}
 
@@ -137,7 +137,7 @@ def test_all_five_tasks_are_measured_from_downloads_to_verdict(done: Miniature, 
         assert "squeezed" in (done.results / "tables" / f"{table}.md").read_text()
     asked = [path for _, path, _ in web.requests]
     assert sorted(asked) == sorted(set(asked)), "each file is downloaded once"
-    assert {f"/{artifacts.get(str(models.card(name).artifact)).file}" for name in MODELS} <= set(asked)
+    assert {f"/{downloads.get(str(models.card(name).artifact)).file}" for name in MODELS} <= set(asked)
 
 
 @pytest.fixture

@@ -5,24 +5,26 @@ import sys
 from glob import glob
 from pathlib import Path
 
-from hourglass import artifacts, datasets, needs
-from hourglass.errors import UserError
-from hourglass.models import card
-from hourglass.runlock import clear_after_killed_run
-from hourglass.suite import Suite
-from hourglass.tables.definition import load_all
-from hourglass.tables.render import FORMATS
+from hourglass.bench import datasets
+from hourglass.bench import downloads as artifacts
+from hourglass.bench.results import requirements
+from hourglass.registry import UserError
+from hourglass.bench.models import card
+from hourglass.bench.storage.runlock import clear_after_killed_run
+from hourglass.bench.suites.suite import Suite
+from hourglass.bench.tables.definition import load_all
+from hourglass.bench.tables.render import FORMATS
 
 try:
     SUITE = Suite.load(config.get("suite", "embedded"))
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
     WEIGHTS = {name: of.artifact or of.weights_sha256() for name, of in CARDS.items()}
-    ARTIFACTS = {artifacts.get(name).file: name for name in artifacts.names()}
-    LEFT_OUT = needs.left_out(SUITE, data=Path("data"), results=Path("results"))
+    ARTIFACTS = {downloads.get(name).file: name for name in downloads.names()}
+    LEFT_OUT = requirements.left_out(SUITE, data=Path("data"), results=Path("results"))
     TABLES = list(load_all(Path("tables"), SUITE))
     if workflow.is_main_process:
         SUITE.metrics()
-        sys.stderr.write(needs.in_short(LEFT_OUT))
+        sys.stderr.write(requirements.in_short(LEFT_OUT))
         clear_after_killed_run(Path(".snakemake"))
 except UserError as error:
     sys.exit(f"hourglass: {error}")

@@ -30,7 +30,7 @@ rule fetch:
 
 rule prepare:
     input:
-        lambda wildcards: downloads(needs.of_dataset(wildcards.dataset)),
+        lambda wildcards: downloads(requirements.of_dataset(wildcards.dataset)),
     output:
         "data/{dataset}/ready.json",
     log:

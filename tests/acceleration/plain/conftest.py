@@ -13,7 +13,7 @@ import transformers
 from timm.models.vision_transformer_hybrid import HybridEmbed
 from torch import Tensor, nn
 
-from hourglass.models.segmenter import MaskTransformer, Segmenter
+from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
 
 DEPTH = 4
 TINY = {

@@ -1,4 +1,4 @@
-"""Stands in for `hourglass.models.full_size`: the small models whose published key layouts the tests know."""
+"""Stands in for `hourglass.bench.models.full_size`: the small models whose published key layouts the tests know."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import small
 from torch import Tensor, nn
 from transformers import SwinConfig
 
-from hourglass.models.detector import Detector
+from hourglass.bench.models.detector import Detector
 
 
 def segmenter_ade20k() -> nn.Module:

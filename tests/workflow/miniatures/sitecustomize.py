@@ -21,7 +21,7 @@ COUNTS = {"ade20k": 2, "coco": 3, "nyuv2": 2}
 
 
 def cards(module: Any) -> None:
-    small = {"dino-swin-l-coco": {"builder": "hourglass.models.full_size:detector", "layout": "native"}}
+    small = {"dino-swin-l-coco": {"builder": "hourglass.bench.models.full_size:detector", "layout": "native"}}
     module.CARDS = tuple(
         replace(card, image_size=card.image_size if "dpt" in card.name else SIZE, **small.get(card.name, {}))
         for card in module.CARDS
@@ -39,7 +39,7 @@ def library(module: Any) -> None:
     module._SOURCES.get = shrunk
 
 
-CHANGES = {"hourglass.models.cards": cards, "hourglass.datasets.library": library}
+CHANGES = {"hourglass.bench.models.cards": cards, "hourglass.bench.datasets.library": library}
 
 
 class Changed(SourceFileLoader):
@@ -50,7 +50,7 @@ class Changed(SourceFileLoader):
 
 class Finder(MetaPathFinder):
     def find_spec(self, fullname: str, path: Any = None, target: object = None) -> ModuleSpec | None:
-        if fullname == "hourglass.models.full_size":
+        if fullname == "hourglass.bench.models.full_size":
             return importlib.util.spec_from_file_location(fullname, HERE / "full_size.py")
         if fullname in CHANGES:
             file = Path(path[0]) / f"{fullname.rpartition('.')[2]}.py"

@@ -1,4 +1,4 @@
-"""Stands in for `hourglass.datasets`: one that is always ready, and one that is made of a download."""
+"""Stands in for `hourglass.bench.datasets`: one that is always ready, and one that is made of a download."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def artifacts(name: str) -> tuple[str, ...]:
 
 
 def prepare(name: str, *, root: Path) -> Path:
-    from hourglass.artifacts import fetch
+    from hourglass.bench.downloads import fetch
 
     content = [fetch(artifact, root=root).read_text() for artifact in artifacts(name)]
     (root / name).mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Stands in for `hourglass.models`: one model that needs no weights."""
+"""Stands in for `hourglass.bench.models`: one model that needs no weights."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ def names() -> list[str]:
 
 def card(name: str) -> SimpleNamespace:
     return SimpleNamespace(
-        tasks=("semantic-segmentation",), weights_sha256=lambda: "feed", artifact=None, engine=None, protocol=None
+        tasks=("semantic-segmentation",), weights_sha256=lambda: "feed", artifact=None, backend=None, protocol=None
     )

@@ -12,7 +12,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 HERE = Path(__file__).parent
-STAND_INS = {f"hourglass.{path.stem}": path for path in HERE.glob("*.py") if path.stem != "sitecustomize"}
+FILES = [path for path in HERE.glob("*.py") if path.stem != "sitecustomize"]
+STAND_INS = {f"hourglass.{'methods' if path.stem == 'methods' else f'bench.{path.stem}'}": path for path in FILES}
 
 
 class Finder(MetaPathFinder):

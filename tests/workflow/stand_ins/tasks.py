@@ -1,4 +1,4 @@
-"""Stands in for `hourglass.tasks`: one task with one metric."""
+"""Stands in for `hourglass.bench.tasks`: one task with one metric."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def names() -> list[str]:
 
 
 def get(name: str) -> SimpleNamespace:
-    from hourglass.tasks.metric import Metric
+    from hourglass.bench.tasks.metric import Metric
 
     return SimpleNamespace(metrics=(Metric("miou", "mIoU", "fraction", True, "mean intersection over union"),))

@@ -1,0 +1,70 @@
+"""The command line: each step of the workflow, to be repeated by hand.
+
+What a command needs is imported when it runs, so that a command that measures nothing does not wait for torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from hourglass.bench.cli import demonstration, inputs, measurements, outcomes
+from hourglass.registry import UserError
+
+FOLDER = "HOURGLASS_FOLDER"
+"""Environment variable: where relative paths begin, if not in the current folder."""
+
+PANELS: dict[str, dict[str, Callable[..., None]]] = {
+    "What there is, and what a suite needs": {
+        "list": inputs.list_names,
+        "validate": inputs.validate,
+        "plan": inputs.plan,
+        "prepare": inputs.prepare,
+        "fetch": inputs.fetch,
+        "convert": inputs.convert,
+        "train": inputs.train,
+    },
+    "Measuring a case": {
+        "accuracy": measurements.accuracy,
+        "merge": measurements.merge,
+        "cost": measurements.cost,
+        "speed": measurements.speed,
+    },
+    "What came out": {
+        "collect": outcomes.collect,
+        "tables": outcomes.write_tables,
+        "report": outcomes.report,
+        "verdict": outcomes.verdict,
+        "check": outcomes.check,
+        "accept": outcomes.accept,
+        "annotate": outcomes.annotate,
+        "track": outcomes.track,
+        "wandb-report": outcomes.wandb_report,
+    },
+    "Looking at it": {"demo": demonstration.demo},
+}
+"""What `hourglass --help` shows, in this order."""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure what the hourglass does to accuracy, cost and speed of trained vision transformers.",
+)
+for panel, commands in PANELS.items():
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(command)
+
+
+def main() -> None:
+    """Run the command line; an error that the user can fix is one line and exit code 2."""
+    try:
+        if folder := os.environ.get(FOLDER):
+            os.chdir(folder)
+        app()
+    except UserError as error:
+        print(f"hourglass: {error}", file=sys.stderr)
+        sys.exit(2)

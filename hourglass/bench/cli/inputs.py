@@ -1,0 +1,123 @@
+"""Commands that say what there is and what a suite needs, and those that provide it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hourglass.bench.cli.options import DATA, RESULTS, DataOption, ResultsOption, SuiteArgument
+from hourglass.registry import UserError
+
+
+class Kind(StrEnum):
+    """What `list` can list."""
+
+    SUITES = "suites"
+    CASES = "cases"
+    TASKS = "tasks"
+    ARTIFACTS = "artifacts"
+    MODELS = "models"
+    DATASETS = "datasets"
+    METHODS = "methods"
+    RECIPES = "recipes"
+
+
+ROOMS = {
+    Kind.TASKS: "hourglass.bench.tasks",
+    Kind.ARTIFACTS: "hourglass.bench.downloads",
+    Kind.MODELS: "hourglass.bench.models",
+    Kind.DATASETS: "hourglass.bench.datasets",
+    Kind.METHODS: "hourglass.methods",
+}
+"""Where the names of each kind are."""
+
+
+def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: of which suite.")] = "embedded") -> None:
+    """Print the names of all suites, cases, tasks, artifacts, models, datasets, methods or training recipes."""
+    from hourglass.bench.suites import suite as suites
+
+    match kind:
+        case Kind.SUITES:
+            names = suites.names()
+        case Kind.CASES:
+            names = [case.id for case in suites.Suite.load(suite).cases]
+        case Kind.RECIPES:
+            from hourglass.bench import training
+
+            names = training.names()
+        case _:
+            import importlib
+
+            names = importlib.import_module(ROOMS[kind]).names()
+    print("\n".join(names))
+
+
+def validate(suite: SuiteArgument) -> None:
+    """Check a suite file and say how many cases it has."""
+    from hourglass.bench.suites.suite import Suite
+
+    loaded = Suite.load(suite)
+    loaded.metrics()
+    print(f"{loaded.name}: {len(loaded.experiments)} experiments, {len(loaded.cases)} cases, all valid")
+
+
+def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption = RESULTS) -> None:
+    """Say what a suite downloads, how much that is, what is there, what needs the user, and how long a GPU takes."""
+    from hourglass.bench.results import requirements
+    from hourglass.bench.suites.suite import Suite
+
+    for line in requirements.plan(Suite.load(suite), data=data, results=results):
+        print(line)
+
+
+def prepare(dataset: Annotated[str, typer.Argument(help="Name of a data set.")], data: DataOption = DATA) -> None:
+    """Make or download a data set, unless that has been done."""
+    from hourglass.bench import datasets
+
+    print(datasets.prepare(dataset, root=data))
+
+
+def fetch(
+    artifact: Annotated[list[str], typer.Argument(help="Ids of artifacts; `hourglass list artifacts` shows them.")],
+    data: DataOption = DATA,
+) -> None:
+    """Download archives of data sets and checkpoints, unless they are there, and check them."""
+    from hourglass.bench import downloads
+
+    failed = []
+    for name in artifact:
+        try:
+            print(downloads.fetch(name, root=data))
+        except UserError as error:
+            failed.append(str(error))
+    if failed:
+        raise UserError("\nhourglass: ".join(failed))
+
+
+def convert(
+    model: Annotated[str, typer.Argument(help="Name of a model whose weights are not part of the project.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Another file than the published one.")] = None,
+    layout: Annotated[str | None, typer.Option(help="How the keys of that file are named.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default: where the model is loaded from.")] = None,
+    data: DataOption = DATA,
+) -> None:
+    """Make a model's weights from its published checkpoint, unless that has been done."""
+    from hourglass.bench.models import checkpoints
+
+    print(checkpoints.prepare(model, root=data, checkpoint=checkpoint, layout=layout, out=out))
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe; `hourglass list recipes` shows them.")],
+    output: Annotated[Path, typer.Option(help="Folder of checkpoints and trained weights.")] = Path("runs"),
+    data: DataOption = DATA,
+    seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
+    threads: Annotated[int, typer.Option(min=1, help="More are faster, one is reproducible.")] = 1,
+) -> None:
+    """Train a reference model, going on from its last checkpoint."""
+    from hourglass.bench import training
+
+    print(training.run(recipe, output, data, seed=seed, threads=threads))

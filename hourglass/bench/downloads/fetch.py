@@ -1,0 +1,206 @@
+"""Artifacts get to the disk whole, checked and once; what is there already is checked and used."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from hourglass.bench.downloads import accounts, lock
+from hourglass.bench.downloads.catalogue import Artifact, Checksum, get
+from hourglass.bench.downloads.transfer import Progress, RefusedError, transfer
+from hourglass.bench.storage.files import locked
+from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from requests import Session
+
+OFFLINE = "HOURGLASS_OFFLINE"
+"""Environment variable: nothing is downloaded unless it is empty or 0."""
+OWN_COPIES = "HOURGLASS_DATA"
+"""Environment variable: a folder with the user's own copies, of files and, one folder each, of data sets."""
+
+log = logging.getLogger(__name__)
+
+
+class _MismatchError(Exception):
+    """A file is not what it should be."""
+
+
+def fetch(artifact: str, *, root: Path) -> Path:
+    """The file ``root/downloads/<file name>`` of an artifact, checked.
+
+    It is downloaded unless it is there already: placed by hand, brought by an earlier call, or lying under its name in
+    the folder ``$HOURGLASS_DATA``, to which a link is made then. Of files that no SHA-256 is published of, it is
+    recorded in the lock file. Several processes may ask for the same file at the same time.
+
+    Args:
+        artifact: Its id.
+        root: Folder of all data.
+
+    Raises:
+        UserError: There is no such artifact, or the file cannot be had, or is not what it should be.
+    """
+    wanted = get(artifact)
+    target = place(wanted, root)
+    try:
+        with locked(target.with_name(f".{target.name}.guard")):
+            if target.is_symlink() and not target.exists():
+                target.unlink()
+            own = _own_copy(wanted)
+            if own and not target.exists():
+                target.symlink_to(own)
+            if target.exists():
+                _check_present(wanted, target)
+            else:
+                if offline():
+                    raise UserError(f"{wanted.id}: is not there, and {OFFLINE} is set; {_by_hand(wanted, root)}")
+                reason = hindrance(wanted, root)
+                if reason:
+                    raise UserError(f"{wanted.id}: {reason}")
+                _download(wanted, target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror or error}") from error
+    return target
+
+
+def place(artifact: Artifact, root: Path) -> Path:
+    """Where the file of an artifact is, or has to be placed."""
+    return root / "downloads" / artifact.file
+
+
+def present(artifact: Artifact, root: Path) -> bool:
+    """Whether the file of an artifact is there; it is not looked into."""
+    return place(artifact, root).exists() or _own_copy(artifact) is not None
+
+
+def hindrance(artifact: Artifact, root: Path) -> str | None:
+    """Why a file that is not there cannot be had without the user, and what to do about it; None if it can."""
+    if present(artifact, root):
+        return None
+    if not artifact.urls:
+        return f"cannot be downloaded by a program; {_by_hand(artifact, root)}"
+    if artifact.login and not accounts.known():
+        return f"wants an account; {accounts.REMEDY}, or {_by_hand(artifact, root)}"
+    return None
+
+
+def offline() -> bool:
+    """Whether the user wants nothing to be downloaded."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
+
+
+def _by_hand(artifact: Artifact, root: Path) -> str:
+    return f"place {artifact.description} as {place(artifact, root).absolute()}"
+
+
+def _own_copy(artifact: Artifact) -> Path | None:
+    folder = os.environ.get(OWN_COPIES)
+    if not folder:
+        return None
+    copy = Path(folder).expanduser().absolute() / artifact.file
+    return copy if copy.is_file() else None
+
+
+def _check_present(artifact: Artifact, target: Path) -> None:
+    try:
+        _check(artifact, target)
+    except _MismatchError as error:
+        raise UserError(
+            f"{target}: {error}; put the right file there, or delete this one to have it downloaded"
+        ) from None
+
+
+def _download(artifact: Artifact, target: Path) -> None:
+    import requests
+
+    part = target.with_name(f"{target.name}.part")
+    failures = []
+    with requests.Session() as session, _progress(artifact) as progress:
+        for url in artifact.urls:
+            try:
+                if artifact.login:
+                    accounts.sign_in(session, url)
+                _bring(session, artifact, url, part, progress)
+                os.replace(part, target)
+                part.with_name(f"{part.name}.json").unlink(missing_ok=True)
+                return
+            except (RefusedError, _MismatchError) as error:
+                failures.append(f"{urlsplit(url).hostname}: {error}")
+            except requests.RequestException as error:
+                failures.append(f"{urlsplit(url).hostname}: cannot sign in: {type(error).__name__}")
+    raise UserError(
+        f"{artifact.id}: cannot be downloaded ({'; '.join(failures)}); try again to go on from here, "
+        f"or {_by_hand(artifact, target.parents[1])}"
+    )
+
+
+def _bring(session: Session, artifact: Artifact, url: str, part: Path, progress: Progress) -> None:
+    """Make ``part`` the whole file, and check it; one that was put together is then tried once more in one piece."""
+    size, checksum = _expected(artifact)
+    while True:
+        resumed = transfer(session, url, part, size=size, checked=checksum is not None, progress=progress)
+        try:
+            return _check(artifact, part)
+        except _MismatchError:
+            part.unlink()
+            if not resumed:
+                raise
+
+
+def _expected(artifact: Artifact) -> tuple[int | None, Checksum | None]:
+    """Size and hash that the file of an artifact must have, as far as they are known."""
+    pin = lock.pins().get(artifact.id)
+    if pin:
+        return pin.size, Checksum(algorithm="sha256", digest=pin.sha256, binding=True)
+    return (None if artifact.confidence == "low" else artifact.size), artifact.checksum
+
+
+def _check(artifact: Artifact, file: Path) -> None:
+    """Compare a file with what is known of it, and record it if no whole SHA-256 was.
+
+    Raises:
+        _MismatchError: It is another one.
+    """
+    import pooch
+
+    size, checksum = _expected(artifact)
+    actual = file.stat().st_size
+    if size is not None and actual != size:
+        raise _MismatchError(f"is not '{artifact.id}': has {actual} bytes where there should be {size}")
+    sha256 = pooch.file_hash(str(file))
+    if checksum:
+        digest = sha256 if checksum.algorithm == "sha256" else pooch.file_hash(str(file), checksum.algorithm)
+        if not digest.startswith(checksum.digest):
+            begin = f"is not '{artifact.id}'" if checksum.binding else f"may not be '{artifact.id}'"
+            said = f"{begin}: its {checksum.algorithm} is {digest} where {checksum.digest} is expected"
+            if checksum.binding:
+                raise _MismatchError(said)
+            log.warning("%s: %s; it is used and recorded, so make sure of it", file.name, said)
+    if not (checksum and checksum.binding and checksum.algorithm == "sha256"):
+        lock.record(artifact.id, lock.Pin(size=actual, sha256=sha256))
+        log.warning("%s: recorded in %s, which should be committed: sha256 %s", artifact.id, lock.path(), sha256)
+
+
+@contextmanager
+def _progress(artifact: Artifact) -> Iterator[Progress]:
+    """A bar on the terminal, if there is one."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bars = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bars:
+        bar = bars.add_task(artifact.file, total=artifact.size)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)

@@ -1,0 +1,47 @@
+"""Parts of an evaluation that can be measured apart, on other machines, and be merged without changing a digit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hourglass.registry import UserError
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several contiguous parts of a case's images.
+
+    Attributes:
+        number: Which, from 1 on.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+    @staticmethod
+    def parse(text: str) -> Shard:
+        """A shard as it is written: ``2/7``.
+
+        Raises:
+            UserError: It is none.
+        """
+        numbers = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+        if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+            raise UserError(f"shard: '{text}' is none; write K/N with K from 1 to N, as in 2/7")
+        return Shard(int(numbers[1]), int(numbers[2]))
+
+    def images(self, count: int, batch: int) -> range:
+        """Indices of its images, which are none if there are fewer batches than shards.
+
+        Args:
+            count: Images of all shards.
+            batch: Images per forward pass. No batch is cut, as the digits of an image may depend on its batch.
+        """
+        batches = -(-count // batch)
+        first, end = (batches * number // self.of for number in (self.number - 1, self.number))
+        return range(first * batch, min(end * batch, count))
+
+
+WHOLE = Shard(1, 1)

@@ -1,0 +1,197 @@
+"""How fast a case is, beside its baseline: interleaved in one process, same images, same kernels, same threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import torch
+
+from hourglass.bench import datasets
+from hourglass.bench.measuring.running import Runner, build, device_named, example, reproducible, threads
+from hourglass.bench.measuring.statistics import Interval, is_stable, median_interval, paired_ratio
+from hourglass.bench.measuring.types import Case, Measured
+
+Clock = Callable[[], float]
+"""Seconds since some moment."""
+Timer = Callable[[Callable[[], object]], float]
+"""Runs something and says how many seconds it took."""
+
+BASELINE, METHOD, CONTROL = "baseline", "method", "control"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure.
+
+    Attributes:
+        rounds: Every contender runs at least so often, after the warm-up.
+        seconds: And no fewer rounds than fill this time.
+        most_rounds: But no more than these.
+        window: Rounds compared with as many before, to see whether the warm-up is over.
+        tolerance: How far their medians may be apart, relative.
+        warm_up: Rounds after which it is over in any case.
+    """
+
+    rounds: int = 9
+    seconds: float = 4.0
+    most_rounds: int = 200
+    window: int = 2
+    tolerance: float = 0.05
+    warm_up: int = 8
+
+
+LATENCY = Effort()
+THROUGHPUT = Effort(rounds=5, seconds=3.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
+
+
+def speed(
+    case: Case,
+    data_root: Path | None = None,
+    *,
+    device: str = "cpu",
+    clock: Clock = perf_counter,
+    latency: Effort = LATENCY,
+    throughput: Effort = THROUGHPUT,
+) -> Measured:
+    """Time a case and its baseline: latency at batch 1, throughput at the case's batch.
+
+    The baseline also runs a second time in every round, as a control: its speed-up over itself says how quiet the
+    machine was.
+
+    Args:
+        case: What to measure.
+        data_root: Folder of the prepared data sets, to take images from; None makes some up.
+        device: Where to run. On a CUDA device, its own events are the clock.
+        clock: For the CPU.
+        latency: Effort at batch 1.
+        throughput: Effort at the case's batch.
+
+    Raises:
+        UserError: As `running.build`.
+    """
+    where = device_named(device)
+    fingerprint = None if data_root is None else datasets.load(case.dataset, case.task, root=data_root).fingerprint
+    timer = cuda_timer() if where.type == "cuda" else cpu_timer(clock)
+    cores = available_cores()
+    with threads(cores), reproducible(case.seed):
+        baseline, method = build(case, where, "baseline"), build(case, where)
+        one = example(case, 1, data_root).to(where)
+        attention = method.attention(one)
+        single = interleave(_contenders(baseline, method, one, control=True), timer, latency)
+        many = example(case, case.batch, data_root).to(where)
+        batched = interleave(_contenders(baseline, method, many, control=False), timer, throughput)
+    return {
+        "values": summarise(single, batched, case.batch),
+        "samples": {"latency_s": single, "throughput_s": batched, "throughput_batch": case.batch},
+        "conditions": {"device": device, "threads": cores, "attention": attention, "data": fingerprint},
+    }
+
+
+def interleave(contenders: Mapping[str, Callable[[], object]], timer: Timer, effort: Effort) -> dict[str, list[float]]:
+    """Run contenders in turn, each once a round and in another order every round, after a warm-up of the same kind.
+
+    Args:
+        contenders: By name; in the first round they run in this order.
+        timer: Times one run.
+        effort: When to stop.
+
+    Returns:
+        Seconds of every run by name, warm-up left out; round i of one belongs to round i of the others.
+    """
+    warm_up: dict[str, list[float]] = {name: [] for name in contenders}
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    collecting = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(effort.warm_up):
+            _round(contenders, turn, timer, warm_up)
+            if all(is_stable(times, effort.window, effort.tolerance) for times in warm_up.values()):
+                break
+        for turn in range(effort.most_rounds):
+            _round(contenders, turn, timer, samples)
+            if turn + 1 >= effort.rounds and sum(map(sum, samples.values())) >= effort.seconds:
+                break
+    finally:
+        if collecting:
+            gc.enable()
+    return samples
+
+
+def summarise(
+    single: Mapping[str, Sequence[float]], batched: Mapping[str, Sequence[float]], batch: int
+) -> dict[str, float | int | None]:
+    """Values from the samples of `interleave`.
+
+    Args:
+        single: Seconds at batch 1 of baseline, method and control.
+        batched: Seconds at a larger batch of baseline and method.
+        batch: How large.
+    """
+    latency = median_interval(single[METHOD]).scaled(1000)
+    return {
+        **_named("latency_ms", latency),
+        "baseline_latency_ms": median_interval(single[BASELINE]).value * 1000,
+        "fps": 1000 / latency.value,
+        **_named("speedup", paired_ratio(single[BASELINE], single[METHOD])),
+        **_named("control", paired_ratio(single[BASELINE], single[CONTROL])),
+        "throughput": batch / median_interval(batched[METHOD]).value,
+        "baseline_throughput": batch / median_interval(batched[BASELINE]).value,
+        **_named("throughput_speedup", paired_ratio(batched[BASELINE], batched[METHOD])),
+    }
+
+
+def cpu_timer(clock: Clock) -> Timer:
+    """Times what is over when it returns."""
+
+    def time(run: Callable[[], object]) -> float:
+        begin = clock()
+        run()
+        return clock() - begin
+
+    return time
+
+
+def cuda_timer() -> Timer:
+    """Times by events on the device, which is idle before and after."""
+
+    def time(run: Callable[[], object]) -> float:
+        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin.record()
+        run()
+        end.record()
+        torch.cuda.synchronize()
+        return float(begin.elapsed_time(end)) / 1000
+
+    return time
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _contenders(
+    baseline: Runner, method: Runner, images: torch.Tensor, *, control: bool
+) -> dict[str, Callable[[], object]]:
+    runs: dict[str, Callable[[], object]] = {BASELINE: lambda: baseline(images), METHOD: lambda: method(images)}
+    return {**runs, CONTROL: runs[BASELINE]} if control else runs
+
+
+def _round(
+    contenders: Mapping[str, Callable[[], object]], turn: int, timer: Timer, into: Mapping[str, list[float]]
+) -> None:
+    names = list(contenders)
+    first = turn % len(names)
+    for name in names[first:] + names[:first]:
+        into[name].append(timer(contenders[name]))
+
+
+def _named(name: str, interval: Interval) -> dict[str, float]:
+    return {f"{name}_low": interval.low, name: interval.value, f"{name}_high": interval.high}

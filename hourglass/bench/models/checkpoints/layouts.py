@@ -1,0 +1,64 @@
+"""The key layouts that published checkpoints have, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import itemgetter
+
+from torch import Tensor
+
+from hourglass.bench.models.checkpoints import dpt, mask2former, native, segmenter
+from hourglass.bench.models.checkpoints.renaming import Table, find
+from hourglass.registry import UserError, hint
+
+LAYOUTS: Mapping[str, Table] = {
+    "segmenter-official": segmenter.OFFICIAL,
+    "segmenter-mmseg": segmenter.MMSEG,
+    "dpt-original": dpt.ORIGINAL,
+    "mask2former-transformers": mask2former.TRANSFORMERS,
+    "mask2former-detectron2": mask2former.DETECTRON2,
+    "native": native.NATIVE,
+}
+
+
+def names() -> list[str]:
+    """Names of all layouts."""
+    return list(LAYOUTS)
+
+
+def convert(layout: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint's weights under the names of this project's models.
+
+    Args:
+        layout: One of `names`.
+        state: The weights by the key they have in the checkpoint; values may be on the meta device.
+
+    Raises:
+        UserError: There is no such layout, or the checkpoint has another one.
+    """
+    if layout not in LAYOUTS:
+        raise UserError(f"layout: unknown name '{layout}'; {hint(layout, names())}")
+    rules = {key: find(key, LAYOUTS[layout]) for key in state}
+    if strange := [key for key, rule in rules.items() if rule is None]:
+        raise UserError(f"layout: '{layout}' has no {some(strange)}; {_advice(state)}")
+    converted: dict[str, Tensor] = {}
+    for key, rule in sorted(rules.items(), key=itemgetter(0)):  # a bias before the weight that may stand in for it
+        try:
+            for name, value in zip(rule.names, rule.values(state[key]), strict=True) if rule else ():
+                converted.setdefault(name, value)
+        except (IndexError, RuntimeError):
+            shape = tuple(state[key].shape)
+            raise UserError(f"layout: '{key}' cannot be {shape} in '{layout}'; choose another checkpoint") from None
+    return converted
+
+
+def some(keys: list[str], most: int = 3) -> str:
+    """The first few of many keys, for a message."""
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(f"'{key}'" for key in keys[:most]) + more
+
+
+def _advice(state: Mapping[str, Tensor]) -> str:
+    fitting = [name for name, table in LAYOUTS.items() if all(find(key, table) for key in state)]
+    remedy = "choose another checkpoint"
+    return f"its keys are those of '{fitting[0]}': name that with --layout, or {remedy}" if fitting else remedy

@@ -1,0 +1,82 @@
+"""A dense detector on Swin: feature pyramid and FCOS head.
+
+Lin et al., *Feature Pyramid Networks*, CVPR 2017; Tian et al., *FCOS*, ICCV 2019; both as torchvision has them.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from torch import Tensor, nn
+from torchvision.models.detection import FCOS
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.fcos import FCOSHead
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+from transformers import SwinBackbone, SwinConfig
+
+from hourglass.bench.models.inference import IMAGENET_MEAN
+
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class SwinPyramid(nn.Module):
+    """Swin's feature maps from ``first_stage`` on, through a feature pyramid, with one coarser level on top.
+
+    Args:
+        config: Of the Swin; its ``out_features`` name the stages that are used.
+        channels: Channels of every level.
+    """
+
+    def __init__(self, config: SwinConfig, channels: int) -> None:
+        super().__init__()
+        self.swin = SwinBackbone(config)
+        self.pyramid = FeaturePyramidNetwork(self.swin.channels, channels, LastLevelMaxPool())
+        self.out_channels = channels
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        """(B, 3, H, W) normalised images to levels (B, C, H / s, W / s), finest first."""
+        maps = self.swin(images).feature_maps
+        levels: OrderedDict[str, Tensor] = self.pyramid(OrderedDict((str(i), m) for i, m in enumerate(maps)))
+        return levels
+
+
+class Detector(nn.Module):
+    """FCOS on a Swin pyramid.
+
+    Args:
+        config: Of the Swin.
+        classes: Number of thing classes.
+        channels: Channels of the pyramid and the head.
+        convolutions: Convolutions in each branch of the head.
+        size: Shorter and longer side the images are resized to.
+    """
+
+    def __init__(
+        self, config: SwinConfig, classes: int, channels: int, convolutions: int, size: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        backbone = SwinPyramid(config, channels)
+        strides = [4 * 2 ** (int(name.removeprefix("stage")) - 1) for name in backbone.swin.out_features]
+        anchors = AnchorGenerator(tuple((s,) for s in [*strides, strides[-1] * 2]), ((1.0,),) * (len(strides) + 1))
+        self.fcos = FCOS(
+            backbone,
+            num_classes=classes,
+            min_size=size[0],
+            max_size=size[1],
+            image_mean=IMAGENET_MEAN,
+            image_std=IMAGENET_STD,
+            anchor_generator=anchors,
+            head=FCOSHead(channels, anchors.num_anchors_per_location()[0], classes, convolutions),
+            score_thresh=0.05,
+        )
+
+    def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+        """``boxes`` (N, 4) xyxy px, ``scores`` (N,), ``labels`` (N,) of each of (B, 3, H, W) RGB images in [0, 1]."""
+        detections: list[dict[str, Tensor]] = self.fcos(list(images))
+        return detections
+
+    def losses(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """FCOS's losses by name; ``targets`` as the detections, without scores. The model must be in training mode."""
+        losses: dict[str, Tensor] = self.fcos(list(images), targets)
+        return losses

@@ -1,0 +1,112 @@
+"""The small reference models of the embedded and the photos suite: architectures of the paper, trained here.
+
+Each is built by a function of its own; the numbers are chosen so that the encoder is the largest part of the cost.
+"""
+
+from __future__ import annotations
+
+from timm.layers import PatchEmbed
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+from transformers import DPTConfig, Mask2FormerConfig, SwinConfig
+
+from hourglass.bench.models.depth import DepthEstimator
+from hourglass.bench.models.detector import Detector
+from hourglass.bench.models.mask2former import MaskSegmenter
+from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
+from hourglass.bench.models.stem import PatchesAndStem
+
+WIDTH, DEPTH, HEADS, PATCH = 192, 12, 3, 8
+"""The ViT of all three plain models: 256 x 256 pixels are 32 x 32 tokens."""
+
+
+def _vit(patches: type[nn.Module] = PatchEmbed, size: tuple[int, int] = (256, 256)) -> VisionTransformer:
+    return VisionTransformer(
+        img_size=size,
+        patch_size=PATCH,
+        embed_dim=WIDTH,
+        depth=DEPTH,
+        num_heads=HEADS,
+        num_classes=0,
+        global_pool="",
+        dynamic_img_size=True,
+        embed_layer=patches,
+    )
+
+
+def segmenter_scenes() -> nn.Module:
+    """Segmenter for the 11 classes of scenes."""
+    return Segmenter(_vit(), MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS))
+
+
+def segmenter_camvid(patches: type[nn.Module] = PatchesAndStem, positions: tuple[int, int] = (224, 256)) -> nn.Module:
+    """Segmenter for the 11 classes of CamVid, at 224 x 304: 28 x 38 tokens.
+
+    Args:
+        patches: What makes tokens of patches, if not the convolutional stem.
+        positions: Size of the images that the position embeddings are for; they are resized to the images there are.
+    """
+    decoder = MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS)
+    return Segmenter(_vit(patches, positions), decoder, working_size=(224, 304), standardize=True)
+
+
+def dpt_scenes() -> nn.Module:
+    """DPT for depths up to 60 m."""
+    config = DPTConfig(
+        hidden_size=WIDTH,
+        num_hidden_layers=DEPTH,
+        num_attention_heads=HEADS,
+        intermediate_size=4 * WIDTH,
+        image_size=256,
+        patch_size=PATCH,
+        backbone_out_indices=[2, 5, 8, 11],
+        reassemble_factors=[2, 1, 0.5, 0.25],
+        neck_hidden_sizes=[48, 64, 96, 96],
+        fusion_hidden_size=48,
+        readout_type="project",
+        layer_norm_eps=1e-6,
+        use_auxiliary_head=False,
+    )
+    return DepthEstimator(config, scale=0.1, shift=1 / 60)
+
+
+def _swin(first_stage: int) -> SwinConfig:
+    return SwinConfig(
+        image_size=256,
+        patch_size=4,
+        embed_dim=32,
+        depths=[1, 1, 18, 1],
+        num_heads=[1, 2, 4, 8],
+        window_size=8,
+        drop_path_rate=0.0,
+        out_features=[f"stage{stage}" for stage in range(first_stage, 5)],
+    )
+
+
+def mask2former_scenes() -> nn.Module:
+    """Mask2Former for the 11 classes of scenes."""
+    config = Mask2FormerConfig(
+        backbone_config=_swin(first_stage=1),
+        feature_size=64,
+        mask_feature_size=64,
+        hidden_dim=64,
+        encoder_feedforward_dim=128,
+        dim_feedforward=256,
+        encoder_layers=1,
+        decoder_layers=4,
+        num_attention_heads=4,
+        num_queries=32,
+        train_num_points=2048,
+        num_labels=11,
+    )
+    return MaskSegmenter(config)
+
+
+def fcos_scenes() -> nn.Module:
+    """FCOS for the 6 things of scenes."""
+    return Detector(_swin(first_stage=2), classes=6, channels=64, convolutions=1, size=(256, 256))
+
+
+def fcos_bccd() -> nn.Module:
+    """FCOS for the 3 cell types of BCCD, at 256 x 341."""
+    return Detector(_swin(first_stage=2), classes=3, channels=64, convolutions=1, size=(256, 384))

@@ -1,0 +1,1 @@
+"""Measurements on disk, what they are compared with, and the verdict."""

@@ -1,0 +1,114 @@
+"""The results that new ones are compared with: one reviewed YAML file a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import unified_diff
+from pathlib import Path
+
+import yaml
+from pydantic import Field
+
+from hourglass.bench.results.records import Measured, Record
+from hourglass.bench.storage.documents import Document, read
+from hourglass.bench.storage.files import write_text
+from hourglass.bench.suites.suite import Measurement, Name, Suite
+from hourglass.registry import UserError
+
+JUDGED_COST = ("parameters", "gmacs_executed", "gmacs_operators", "gmacs_published")
+JUDGED_SPEED = ("speedup_low", "speedup", "speedup_high")
+
+
+class Accepted(Document):
+    """The content of the file.
+
+    Attributes:
+        reason: Why these results are right, for whoever reviews the change.
+        commits: Of the code they were measured with.
+        cases: By case id and kind of measurement.
+    """
+
+    suite: Name
+    reason: str = Field(min_length=1)
+    commits: tuple[str, ...]
+    cases: dict[str, dict[Measurement, Measured]]
+
+
+def path_of(tables: Path, suite: Suite) -> Path:
+    """Where a suite's accepted results lie."""
+    return tables / "accepted" / f"{suite.name}.yaml"
+
+
+def load(tables: Path, suite: Suite) -> Accepted | None:
+    """What has been accepted for a suite, or None if nothing has.
+
+    Raises:
+        UserError: The file is not valid.
+    """
+    path = path_of(tables, suite)
+    return read(path, Accepted) if path.is_file() else None
+
+
+def accept(
+    tables: Path, suite: Suite, records: list[Record], reason: str, left_out: Collection[str] = frozenset()
+) -> str:
+    """Write the suite's accepted results anew; what changed, as a unified diff.
+
+    Args:
+        tables: Folder of table definitions and accepted results.
+        suite: Which.
+        records: What was measured.
+        reason: Why it is right.
+        left_out: Ids of cases of which what was accepted before stays where it was not measured.
+
+    Raises:
+        UserError: There is no reason, or a case was not measured.
+    """
+    if not reason.strip():
+        raise UserError('reason: is empty; say why these results are right, as in `make accept REASON="..."`')
+    done = {(record.case.id, record.measurement) for record in records}
+    for case in suite.cases:
+        for measurement in case.measurements:
+            if (case.id, measurement) not in done and case.id not in left_out:
+                raise UserError(f"{case.id}: {measurement} was not measured; run the suite before accepting it")
+    before = load(tables, suite) if left_out else None
+    kept = {name: measured for name, measured in (before.cases if before else {}).items() if name in left_out}
+    judged = _judged(suite, records)
+    cases = {case.id: kept.get(case.id, {}) | judged.get(case.id, {}) for case in suite.cases}
+    path = path_of(tables, suite)
+    new = _text(
+        Accepted(
+            suite=suite.name,
+            reason=reason.strip(),
+            commits=tuple(sorted({str(record.provenance["commit"]) for record in records})),
+            cases={name: measured for name, measured in cases.items() if measured},
+        )
+    )
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    write_text(path, new)
+    lines = unified_diff(old.splitlines(True), new.splitlines(True), f"{path} (before)", f"{path} (now)", n=1)
+    return "".join(lines)
+
+
+def _judged(suite: Suite, records: list[Record]) -> dict[str, dict[Measurement, Measured]]:
+    """Only what verdicts are about: less to review, nothing that changes from run to run without meaning anything."""
+    cases: dict[str, dict[Measurement, Measured]] = {}
+    for record in records:
+        quantities = {
+            "accuracy": (suite.experiment(record.case).accuracy.metric,),
+            "cost": JUDGED_COST,
+            "speed": JUDGED_SPEED,
+        }[record.measurement]
+        values = {name: record.values[name] for name in quantities if name in record.values}
+        measured = Measured(conditions=record.conditions, values=values)
+        cases.setdefault(record.case.id, {})[record.measurement] = measured
+    return cases
+
+
+def _text(accepted: Accepted) -> str:
+    body = yaml.safe_dump(
+        accepted.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=1000, allow_unicode=True
+    )
+    return (
+        f"# What new results are compared with. Written by `make accept`; read the diff before you commit it.\n{body}"
+    )

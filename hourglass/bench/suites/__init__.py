@@ -1,0 +1,1 @@
+"""What is measured: suites and their cases, and the published tables that they repeat."""

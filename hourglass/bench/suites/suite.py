@@ -1,0 +1,307 @@
+"""What is measured: a suite is a YAML file, expanded into cases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
+
+from hourglass.bench.storage.documents import Document, invalid, read, unknown
+from hourglass.bench.storage.shipped import shipped
+from hourglass.bench.suites import published as paper
+from hourglass.registry import UserError, hint
+
+if TYPE_CHECKING:
+    from hourglass.bench.tasks import Metric
+
+FOLDER = shipped("workflows/suites")
+BASELINE = "baseline"
+FULL = "full"
+"""The one plan of the baseline: all tokens through every block."""
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Precision = Literal["float32", "bfloat16", "float16"]
+Measurement = Literal["accuracy", "cost", "speed"]
+MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
+
+
+class Case(Document):
+    """The unit that is measured, cached and resumed: everything that decides what a measurement means.
+
+    Attributes:
+        settings: Of the method, in full.
+        images: How many images of the evaluation split are used, from the first on; None for all.
+        batch: Images per forward pass when accuracy and throughput are measured.
+    """
+
+    suite: Name
+    suite_version: PositiveInt
+    task: Name
+    model: Name
+    dataset: Name
+    method: Name
+    plan: Name
+    settings: dict[str, Any]
+    images: PositiveInt | None
+    batch: PositiveInt
+    precision: Precision
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """The same in paths, tables, tracking and messages."""
+        return f"{self.experiment}.{self.method}.{self.plan}"
+
+    @property
+    def experiment(self) -> str:
+        """What it shares with its baseline."""
+        return f"{self.task}.{self.model}.{self.dataset}"
+
+    @property
+    def baseline_id(self) -> str:
+        """Id of the case that this one is compared with."""
+        return f"{self.experiment}.{BASELINE}.{FULL}"
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is the untouched model."""
+        return self.method == BASELINE
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What is measured of it. A baseline is timed beside every other case, so it has no speed of its own."""
+        return ("accuracy", "cost") if self.is_baseline else MEASUREMENTS
+
+
+class Criterion(Document):
+    """What is asked of the accuracy of one experiment.
+
+    Attributes:
+        metric: Name of the task's metric that is judged.
+        floor: What the baseline must reach, in the metric's own unit; for a metric of which less is better, what it
+            must not exceed.
+        tolerance: How far, in the metric's own unit, a value may be from the accepted one.
+    """
+
+    metric: str
+    floor: float
+    tolerance: float = Field(ge=0)
+
+
+class Steadiness(Document):
+    """When a speed-up counts as changed, and when the machine was too noisy to say.
+
+    Attributes:
+        change: Relative change of a speed-up that matters.
+        control: How far from 1 the baseline's speed-up over itself may be.
+    """
+
+    change: float = Field(default=0.15, gt=0, lt=1)
+    control: float = Field(default=0.05, gt=0, lt=1)
+
+
+class Experiment(Document):
+    """One model on one data set for one task: the plans that are compared with its baseline, by method and name.
+
+    Attributes:
+        shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
+            no digit, so it is no part of a case.
+        published: A table of `hourglass.bench.suites.published`, whose rows tables print beside what is measured.
+        repeated: Methods whose rows in that table are plans too.
+    """
+
+    task: Name
+    model: Name
+    dataset: Name
+    images: PositiveInt | None = None
+    batch: PositiveInt = 1
+    shards: PositiveInt | None = None
+    accuracy: Criterion
+    published: paper.Reference | None = None
+    repeated: tuple[Name, ...] = ("hourglass",)
+    methods: dict[Name, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """What its cases' ids begin with."""
+        return f"{self.task}.{self.model}.{self.dataset}"
+
+    @cached_property
+    def plans(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Settings by method and plan, those of published rows first."""
+        table = paper.load(self.published) if self.published else None
+        rows = {method: table.plans(method) for method in self.repeated} if table else {}
+        return {
+            method: plans
+            for method in dict.fromkeys((*rows, *self.methods))
+            if (plans := {**rows.get(method, {}), **self.methods.get(method, {})})
+        }
+
+    @model_validator(mode="after")
+    def _published_table_fits(self) -> Experiment:
+        if self.published is None:
+            return self
+        if self.published not in paper.names():
+            raise unknown("table", self.published, paper.names(), at=("published",))
+        table = paper.load(self.published)
+        if table.task != self.task:
+            raise invalid(f"table '{self.published}' is about '{table.task}', not '{self.task}'", at=("published",))
+        for method in self.repeated:
+            for plan in self.methods.get(method, {}).keys() & table.plans(method):
+                raise invalid(f"'{plan}' is a row of '{self.published}' already", at=("methods", method, plan))
+        return self
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Experiment:
+        from hourglass import methods
+        from hourglass.bench import datasets, models, tasks
+
+        known = {"task": tasks.names(), "model": models.names(), "dataset": datasets.names()}
+        for field, names in known.items():
+            if getattr(self, field) not in names:
+                raise unknown(field, getattr(self, field), names, at=(field,))
+        for field, able in (("model", models.card(self.model).tasks), ("dataset", datasets.tasks(self.dataset))):
+            if self.task not in able:
+                name = getattr(self, field)
+                raise invalid(f"{field} '{name}' cannot do '{self.task}'; it can do {', '.join(able)}", at=(field,))
+        others = [name for name in methods.names() if name != BASELINE]
+        for field, named in (("methods", self.methods), ("repeated", self.repeated)):
+            for method in named:
+                if method not in others:
+                    raise unknown("method", method, others, at=(field, method))
+        return self
+
+    @model_validator(mode="after")
+    def _plans_are_valid(self) -> Experiment:
+        from hourglass import methods
+
+        for method, plans in self.plans.items():
+            for plan, settings in plans.items():
+                try:
+                    methods.resolve(method, settings)
+                except ValueError as error:
+                    listed = plan in self.methods.get(method, {})
+                    named = [name for name in settings if name in str(error)]
+                    at = ("methods", method, plan, *named[:1]) if listed else ("repeated", self.repeated.index(method))
+                    raise invalid(str(error), at=at) from None
+        return self
+
+
+class Suite(Document):
+    """A suite file.
+
+    Attributes:
+        name: Also the name of the file, without its ending.
+        version: Raised whenever its cases come to mean something else; all of them are measured again then.
+        title: One line on what it shows.
+        shards: In how many jobs the accuracy of each case is measured.
+    """
+
+    name: Name
+    version: PositiveInt
+    title: str
+    precision: Precision = "float32"
+    seed: int = 0
+    shards: PositiveInt = 1
+    speed: Steadiness = Steadiness()
+    experiments: tuple[Experiment, ...] = Field(min_length=1)
+
+    @staticmethod
+    def load(suite: str | Path) -> Suite:
+        """Read a suite by its name (``embedded``) or by the path of its file.
+
+        Raises:
+            UserError: There is no such file, or it is not valid.
+        """
+        path = Path(suite)
+        if path.suffix != ".yaml":
+            path = FOLDER / f"{suite}.yaml"
+            if not path.is_file():
+                raise UserError(f"suite: unknown name '{suite}'; {hint(str(suite), names())}")
+        loaded = read(path, Suite)
+        if loaded.name != path.stem:
+            raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")
+        return loaded
+
+    @model_validator(mode="after")
+    def _experiments_differ(self) -> Suite:
+        for index, experiment in enumerate(self.experiments):
+            if experiment.id in {other.id for other in self.experiments[:index]}:
+                raise invalid(f"{experiment.id} is listed twice; put its plans together", at=("experiments", index))
+        return self
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        """All cases, each experiment's baseline first."""
+        return tuple(case for experiment in self.experiments for case in self._expand(experiment))
+
+    def case(self, case_id: str) -> Case:
+        """The case with this id.
+
+        Raises:
+            UserError: The suite has none.
+        """
+        for case in self.cases:
+            if case.id == case_id:
+                return case
+        known = [case.id for case in self.cases]
+        raise UserError(f"case: the suite '{self.name}' has no '{case_id}'; {hint(case_id, known)}")
+
+    def experiment(self, case: Case) -> Experiment:
+        """The experiment that a case belongs to."""
+        return next(experiment for experiment in self.experiments if experiment.id == case.experiment)
+
+    def shards_of(self, case: Case) -> int:
+        """In how many jobs the accuracy of a case is measured."""
+        return self.experiment(case).shards or self.shards
+
+    def quoted(self) -> list[Path]:
+        """The files of the published tables that its experiments name."""
+        return sorted({paper.file_of(each.published) for each in self.experiments if each.published})
+
+    def metrics(self) -> dict[str, Metric]:
+        """The metric each experiment is judged by, by its id. Not looked up by `load`, as tasks take seconds to import.
+
+        Raises:
+            UserError: The metric is none of the task's.
+        """
+        from hourglass.bench import tasks
+
+        found = {}
+        for experiment in self.experiments:
+            known = {metric.name: metric for metric in tasks.get(experiment.task).metrics}
+            name = experiment.accuracy.metric
+            if name not in known:
+                where = f"suite '{self.name}': {experiment.id}: accuracy.metric"
+                raise UserError(f"{where}: unknown metric '{name}'; {hint(name, list(known))}")
+            found[experiment.id] = known[name]
+        return found
+
+    def _expand(self, experiment: Experiment) -> Iterator[Case]:
+        from hourglass import methods
+
+        plans: dict[str, dict[str, dict[str, Any]]] = {BASELINE: {FULL: {}}, **experiment.plans}
+        for method, settings_by_plan in plans.items():
+            for plan, settings in settings_by_plan.items():
+                yield Case(
+                    suite=self.name,
+                    suite_version=self.version,
+                    task=experiment.task,
+                    model=experiment.model,
+                    dataset=experiment.dataset,
+                    method=method,
+                    plan=plan,
+                    settings=methods.resolve(method, settings),
+                    images=experiment.images,
+                    batch=experiment.batch,
+                    precision=self.precision,
+                    seed=self.seed,
+                )
+
+
+def names() -> list[str]:
+    """Names of the suites that come with the project."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))

@@ -1,0 +1,128 @@
+"""COCO's average precision and result files, for boxes and masks, by faster-coco-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from faster_coco_eval import COCO, COCOeval_faster
+
+from hourglass.bench.datasets.base import Category, Sample
+from hourglass.bench.datasets.coco import masks
+from hourglass.bench.datasets.coco.files import write_json
+from hourglass.bench.tasks.base import Detections, Values
+from hourglass.bench.tasks.metric import Metric
+
+Kind = Literal["bbox", "segm"]
+
+
+def results(kind: Kind, prediction: Detections, image_id: int, categories: Sequence[Category]) -> list[dict[str, Any]]:
+    """One image's detections in COCO's result format."""
+    rows = zip(prediction.boxes.tolist(), prediction.scores.tolist(), prediction.labels.tolist(), strict=True)
+    found = [
+        {"image_id": image_id, "category_id": categories[label].id, "bbox": _xywh(box), "score": score}
+        for box, score, label in rows
+    ]
+    if kind == "segm":
+        if prediction.masks is None:
+            raise ValueError("prediction.masks: instance segmentation needs a mask for every detection")
+        for result, mask in zip(found, prediction.masks.cpu().numpy(), strict=True):
+            result["segmentation"] = masks.encode(mask)
+            del result["bbox"]  # Evaluators take a result with a box for a box.
+    return found
+
+
+class PrecisionScorer:
+    """Collects annotations and detections, evaluates them at the end.
+
+    Args:
+        kind: What overlaps: boxes or masks.
+        categories: The data set's; stuff is left out.
+        metrics: AP, AP50, AP75, and AP of small, medium and large objects, in this order.
+    """
+
+    def __init__(self, kind: Kind, categories: Sequence[Category], metrics: Sequence[Metric]) -> None:
+        self._kind: Kind = kind
+        self._categories = categories
+        self._metrics = metrics
+        self._images: list[dict[str, Any]] = []
+        self._truth: list[dict[str, Any]] = []
+        self._found: list[dict[str, Any]] = []
+
+    def add(self, prediction: Detections, sample: Sample) -> None:
+        """Count one image's detections."""
+        height, width = sample.target.size
+        self._images.append({"id": sample.image_id, "height": height, "width": width})
+        for annotation in sample.target.annotations:
+            self._truth.append({"iscrowd": 0, **annotation, "image_id": sample.image_id})
+        self._found += results(self._kind, prediction, sample.image_id, self._categories)
+
+    def values(self) -> Values:
+        """None where no object of that size is in the split."""
+        names = [metric.name for metric in self._metrics]
+        if not self._truth:
+            return dict.fromkeys(names)
+        if not self._found:
+            return dict(zip(names, self._without_detections(), strict=True))
+        truth = COCO(
+            {
+                "images": self._images,
+                "categories": [{"id": c.id, "name": c.name} for c in self._categories if c.isthing],
+                # From 1: evaluators take a match with annotation 0 for no match.
+                "annotations": [{**annotation, "id": number} for number, annotation in enumerate(self._truth, 1)],
+            }
+        )
+        found = truth.loadRes([dict(result) for result in self._found])
+        evaluation = COCOeval_faster(truth, found, self._kind)
+        evaluation.run()
+        return {
+            name: float(value) if value >= 0 else None
+            for name, value in zip(names, evaluation.stats[: len(names)], strict=True)
+        }
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        """Images, annotations and detections, as COCO writes them."""
+        return {"images": self._images, "truth": self._truth, "found": self._found}
+
+    def merge(self, state: dict[str, list[dict[str, Any]]]) -> None:
+        """Append another scorer's images."""
+        self._images += state["images"]
+        self._truth += state["truth"]
+        self._found += state["found"]
+
+    def _without_detections(self) -> list[float | None]:
+        """0, or None for sizes that do not occur."""
+        areas = [a["area"] for a in self._truth if not a["iscrowd"]]
+        sizes = ((0, 32**2), (32**2, 96**2), (96**2, 1e5**2))
+        occurs = [bool(areas)] * 3 + [any(low <= area <= high for area in areas) for low, high in sizes]
+        return [0.0 if known else None for known in occurs]
+
+
+class ResultWriter:
+    """Writes all detections into one JSON file of COCO's result format.
+
+    Args:
+        kind: Boxes or masks.
+        path: The file.
+        categories: The data set's.
+    """
+
+    def __init__(self, kind: Kind, path: Path, categories: Sequence[Category]) -> None:
+        self._kind: Kind = kind
+        self._path = path
+        self._categories = categories
+        self._found: list[dict[str, Any]] = []
+
+    def add(self, prediction: Detections, sample: Sample) -> None:
+        """Keep one image's detections."""
+        self._found += results(self._kind, prediction, sample.image_id, self._categories)
+
+    def close(self) -> None:
+        """Write the file."""
+        write_json(self._path, self._found)
+
+
+def _xywh(box: Sequence[float]) -> list[float]:
+    left, top, right, bottom = box
+    return [left, top, right - left, bottom - top]

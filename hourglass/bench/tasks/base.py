@@ -1,0 +1,97 @@
+"""What a task is: from a model's output to predictions, from predictions to metrics and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from hourglass.bench.datasets.base import Category, Sample
+from hourglass.bench.tasks.metric import Metric
+
+Values = dict[str, float | None]
+"""By metric name; None where the metric does not apply, as AP of small objects to a split that has none."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Prediction of object detection and instance segmentation for one image."""
+
+    boxes: Tensor
+    """(N, 4) float: left, top, right, bottom in pixels."""
+    scores: Tensor
+    """(N,) float in [0, 1]."""
+    labels: Tensor
+    """(N,) int64."""
+    masks: Tensor | None = None
+    """(N, H, W) bool, for instance segmentation."""
+
+
+class Scorer(Protocol):
+    """Sees every prediction with its sample, in any order, then knows the metrics."""
+
+    def add(self, prediction: Any, sample: Sample) -> None:
+        """Count one image."""
+        ...
+
+    def values(self) -> Values:
+        """Every metric of the task, over all images so far."""
+        ...
+
+    def state(self) -> Any:
+        """All that was counted so far, made of what JSON holds without loss: numbers, texts, lists and dicts."""
+        ...
+
+    def merge(self, state: Any) -> None:
+        """Count what is behind another scorer's state.
+
+        Merged in the order of the images, metrics are the same to the last digit as if this scorer had seen them all.
+        """
+        ...
+
+
+class Writer(Protocol):
+    """Writes predictions in the task's standard format, so that anyone can score them again."""
+
+    def add(self, prediction: Any, sample: Sample) -> None:
+        """Write one image's prediction."""
+        ...
+
+    def close(self) -> None:
+        """Write what is written once for all images."""
+        ...
+
+
+class Task(Protocol):
+    """One of the dense prediction tasks."""
+
+    @property
+    def name(self) -> str:
+        """As in suites and paths."""
+        ...
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """All that a scorer computes; the first is the primary one, by which plans are judged."""
+        ...
+
+    def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Any]:
+        """Predictions from a model's output for a batch.
+
+        Args:
+            output: What the model returned.
+            sizes: Height and width of each image; predictions come out at this size.
+            categories: Of the data set the model was trained for.
+        """
+        ...
+
+    def scorer(self, categories: Sequence[Category]) -> Scorer:
+        """A fresh scorer."""
+        ...
+
+    def writer(self, folder: Path, categories: Sequence[Category]) -> Writer:
+        """A writer into ``folder``, which is made."""
+        ...

@@ -1,0 +1,133 @@
+"""A report in Weights & Biases about a suite's runs: what it says, in plain data, and its publication."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hourglass.bench.results.verdict import Verdict, in_numbers, passed
+from hourglass.bench.suites.suite import Experiment, Suite
+from hourglass.bench.tasks.metric import Metric
+from hourglass.bench.tracking.runs import Run
+from hourglass.registry import UserError
+
+COSTS = {"cost/gmacs_executed": "GMACs executed", "speed/latency_ms": "latency [ms]"}
+OFFLINE = ("offline", "disabled", "dryrun")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Runs as points in a plane.
+
+    Attributes:
+        x: A key of the runs' summaries.
+        y: As x.
+        runs: Ids.
+    """
+
+    title: str
+    x: str
+    y: str
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is published, part by part: Markdown or a chart."""
+
+    title: str
+    description: str
+    parts: tuple[str | Chart, ...]
+
+
+def compose(
+    suite: Suite, runs: Sequence[Run], verdicts: Sequence[Verdict], metrics: Mapping[str, Metric], tables: Sequence[str]
+) -> Report:
+    """The report on a suite: verdict and first table, accuracy against cost of each experiment, the other tables.
+
+    Args:
+        suite: What was measured.
+        runs: As they were tracked.
+        verdicts: On the suite.
+        metrics: The metric each experiment is judged by, by its id.
+        tables: In Markdown, the headline first.
+    """
+    commits = {entry["commit"] for run in runs for entry in run.config["provenance"].values()}
+    charts = [chart for each in suite.experiments for chart in _charts(each, metrics[each.id], runs)]
+    return Report(
+        title=suite.title,
+        description=f"suite {suite.name}, version {suite.version}; commit {', '.join(sorted(map(str, commits)))}",
+        parts=(
+            f"**{'Passed' if passed(verdicts) else 'Failed'}**: {in_numbers(verdicts)}",
+            *tables[:1],
+            *charts,
+            *tables[1:],
+        ),
+    )
+
+
+def as_text(report: Report) -> str:
+    """The report as it is printed where it cannot be published."""
+    parts = [part if isinstance(part, str) else _in_words(part) for part in report.parts]
+    return "\n\n".join([f"# {report.title}", report.description, *(part.strip() for part in parts)])
+
+
+def logged_in() -> bool:
+    """Whether Weights & Biases would be reached: there is a key, and `WANDB_MODE` is not offline."""
+    import wandb
+
+    return os.environ.get("WANDB_MODE") not in OFFLINE and bool(wandb.login(prompt=False, verify=False))
+
+
+def publish(report: Report) -> str:
+    """Publish a report in the project that the runs are in; its address.
+
+    Raises:
+        UserError: The extra ``reports`` is not installed, or the service did not take it.
+    """
+    try:
+        import wandb
+        import wandb_workspaces.reports.v2 as reports
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name}: is not installed; run `pip install -e '.[bench,reports]'`") from None
+    project = os.environ.get("WANDB_PROJECT", "hourglass")
+    try:
+        entity = os.environ.get("WANDB_ENTITY") or wandb.Api().default_entity
+        blocks = [_block(part, entity, project) for part in report.parts]
+        # Titles of more than 128 characters are refused.
+        page = reports.Report(
+            project=project, entity=entity, title=report.title[:128], description=report.description, blocks=blocks
+        )
+        return str(page.save().url)
+    except Exception as error:  # whatever the service and its client come up with
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"Weights & Biases: {reason}; not published; `hourglass track` makes its project") from error
+
+
+def _charts(experiment: Experiment, metric: Metric, runs: Sequence[Run]) -> Iterator[Chart]:
+    y = f"accuracy/{metric.name}"
+    for x, label in COSTS.items():
+        drawn = tuple(
+            run.id for run in runs if run.name.startswith(f"{experiment.id}.") and {x, y} <= run.summary.keys()
+        )
+        if drawn:
+            yield Chart(f"{experiment.model} on {experiment.dataset}: {metric.title} against {label}", x, y, drawn)
+
+
+def _in_words(chart: Chart) -> str:
+    return f"[chart] {chart.title} ({chart.y} against {chart.x}, {len(chart.runs)} runs)"
+
+
+def _block(part: str | Chart, entity: str, project: str) -> Any:
+    import wandb_workspaces.expr as expr
+    import wandb_workspaces.reports.v2 as reports
+
+    if isinstance(part, str):
+        return reports.MarkdownBlock(text=part)
+    runset = reports.Runset(
+        entity=entity, project=project, name=part.title, filters=expr.And(expr.Metric("ID").isin(list(part.runs)))
+    )
+    plot = reports.ScatterPlot(title=part.title, x=reports.SummaryMetric(part.x), y=reports.SummaryMetric(part.y))
+    return reports.PanelGrid(runsets=[runset], panels=[plot])

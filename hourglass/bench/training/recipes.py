@@ -1,0 +1,183 @@
+"""How each reference model was trained: what it starts from, its stages, what is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from timm.layers import PatchEmbed
+from torch import nn
+
+from hourglass.bench import models
+from hourglass.bench.models.reference import segmenter_camvid
+from hourglass.bench.training.loop import Stage
+from hourglass.bench.training.photos import Boxes, Classes, Photos, SegmenterWithStemClasses
+from hourglass.bench.training.scenes import TrainingScenes
+from hourglass.bench.training.swin import DetectorWithClasses, SceneBoxes, SceneMasks
+from hourglass.bench.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, WholeScenes
+
+SCENES = 4000
+"""Training scenes of every recipe."""
+
+POSITIONS = (256, 256)
+"""Size of the images that all plain encoders have their position embeddings for while they are trained."""
+
+State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model is trained.
+
+    Attributes:
+        build: The module that is trained, with random weights.
+        stages: From the data folder to what is done with it.
+        parent: Recipe whose result this one starts from.
+        adopt: Loads the parent's result into the new module.
+        keep: The part of the trained module that is saved; all of it when None.
+    """
+
+    build: Callable[[], nn.Module]
+    stages: Callable[[Path], tuple[Stage, ...]]
+    parent: str | None = None
+    adopt: Callable[[Any, State], None] | None = None
+    keep: Callable[[Any], nn.Module] | None = None
+
+
+def _scenes(data: Path) -> TrainingScenes:
+    return TrainingScenes(data / "training-scenes", SCENES)
+
+
+def _camvid_plain(data: Path) -> tuple[Stage, ...]:
+    photos = Photos("camvid", "semantic-segmentation", data)
+    return (
+        Stage(Classes(photos, scale=(0.45, 0.8), classes=11), 10000, 4e-4),
+        Stage(Classes(photos, scale=(0.9, 1.1), classes=11), 1200, 1.5e-4),
+        Stage(Classes(photos, scale=(0.5, 0.85), classes=11, overlap=1.0), 4000, 2e-4),
+    )
+
+
+def _camvid(data: Path) -> tuple[Stage, ...]:
+    photos = Photos("camvid", "semantic-segmentation", data)
+    objective = Classes(photos, scale=(0.45, 0.9), classes=11, zoom=0.4, pasted=0.5, overlap=0.5)
+    return (Stage(objective, 12000, 4e-4, average=0.998),)
+
+
+def _reference(name: str) -> Callable[[], nn.Module]:
+    return lambda: models.build(name, weights=False)
+
+
+def _encoder_to_dpt(model: nn.Module, state: State) -> None:
+    """Timm's ViT into transformers' DPT: the same blocks under other names, q, k and v apart."""
+    encoder = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
+    renamed = {
+        "embeddings.cls_token": encoder["cls_token"],
+        "embeddings.position_embeddings": encoder["pos_embed"],
+        "embeddings.patch_embeddings.projection.weight": encoder["patch_embed.proj.weight"],
+        "embeddings.patch_embeddings.projection.bias": encoder["patch_embed.proj.bias"],
+    }
+    names = {
+        "norm1": "layernorm_before",
+        "norm2": "layernorm_after",
+        "attn.proj": "attention.output.dense",
+        "mlp.fc1": "intermediate.dense",
+        "mlp.fc2": "output.dense",
+    }
+    for key, value in encoder.items():
+        if not key.startswith("blocks."):
+            continue
+        _, block, rest = key.split(".", 2)
+        module, kind = rest.rsplit(".", 1)
+        target = f"encoder.layer.{block}"
+        if module == "attn.qkv":
+            for name, part in zip(("query", "key", "value"), value.chunk(3), strict=True):
+                renamed[f"{target}.attention.attention.{name}.{kind}"] = part
+        else:
+            renamed[f"{target}.{names[module]}.{kind}"] = value
+    _load_all(model.dpt.dpt, renamed)  # type: ignore[union-attr,arg-type]
+
+
+def _swin_of_detector(state: State) -> State:
+    prefix = "fcos.backbone.swin."
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
+def _load_all(module: nn.Module, state: State) -> None:
+    """Load a part of the module's state; every given key must fit."""
+    unexpected = module.load_state_dict(state, strict=False).unexpected_keys
+    if unexpected:
+        raise ValueError(f"state: {len(unexpected)} keys fit nowhere, for example '{unexpected[0]}'")
+
+
+def _with_fewer_positions(model: SegmenterWithStemClasses) -> nn.Module:
+    """The Segmenter with as many rows of position embeddings as it sees; its output stays what it was."""
+    model.segmenter.encoder.set_input_size(img_size=(224, 256))
+    return model.segmenter
+
+
+def _all_but_classes(model: nn.Module, state: State) -> None:
+    """A detector for other classes: everything but the layer that scores them."""
+    _load_all(model, {k: v for k, v in state.items() if "cls_logits" not in k})
+
+
+def _masks_from_detector(model: nn.Module, state: State) -> None:
+    encoder = model.mask2former.model.pixel_level_module.encoder  # type: ignore[union-attr]
+    _load_all(encoder, _swin_of_detector(state))  # type: ignore[arg-type]
+
+
+RECIPES: dict[str, Recipe] = {
+    "vit-scenes": Recipe(
+        build=lambda: ClassesAndDepth(models.build("segmenter-scenes", weights=False)),  # type: ignore[arg-type]
+        stages=lambda data: (Stage(CropsOfClassesAndDepth(_scenes(data), batch=16, side=16), 700, 1.2e-3),),
+        keep=lambda model: model.segmenter,
+    ),
+    "segmenter-scenes": Recipe(
+        build=_reference("segmenter-scenes"),
+        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 80, 4e-4),),
+        parent="vit-scenes",
+        adopt=_load_all,
+    ),
+    "dpt-scenes": Recipe(
+        build=_reference("dpt-scenes"),
+        stages=lambda data: (
+            Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),
+            Stage(WholeScenes(_scenes(data), batch=4), 380, 3e-4),
+            Stage(WholeScenes(_scenes(data), batch=4), 120, 2e-4),
+        ),
+        parent="vit-scenes",
+        adopt=_encoder_to_dpt,
+    ),
+    "fcos-scenes": Recipe(
+        build=lambda: DetectorWithClasses(models.build("fcos-scenes", weights=False), classes=11),  # type: ignore[arg-type]
+        stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=8), 900, 1e-3),),
+        keep=lambda model: model.detector,
+    ),
+    "mask2former-scenes": Recipe(
+        build=_reference("mask2former-scenes"),
+        stages=lambda data: (Stage(SceneMasks(_scenes(data), batch=8), 700, 8e-4),),
+        parent="fcos-scenes",
+        adopt=_masks_from_detector,
+    ),
+    "vit-camvid": Recipe(
+        build=lambda: segmenter_camvid(PatchEmbed, POSITIONS),
+        stages=_camvid_plain,
+        parent="segmenter-scenes",
+        adopt=_load_all,
+    ),
+    "segmenter-camvid": Recipe(
+        build=lambda: SegmenterWithStemClasses(segmenter_camvid(positions=POSITIONS), classes=11),  # type: ignore[arg-type]
+        stages=_camvid,
+        parent="vit-camvid",
+        adopt=lambda model, state: _load_all(model.segmenter, state),
+        keep=_with_fewer_positions,
+    ),
+    "fcos-bccd": Recipe(
+        build=_reference("fcos-bccd"),
+        stages=lambda data: (Stage(Boxes(Photos("bccd", "object-detection", data), batch=8), 350, 8e-4),),
+        parent="fcos-scenes",
+        adopt=_all_but_classes,
+    ),
+}

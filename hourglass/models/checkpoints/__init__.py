@@ -1,7 +1,0 @@
-"""Published checkpoints as weights of this project's models: read safely, renamed, checked, kept as safetensors."""
-
-from hourglass.models.checkpoints.files import load
-from hourglass.models.checkpoints.layouts import convert, names
-from hourglass.models.checkpoints.prepared import prepare
-
-__all__ = ["convert", "load", "names", "prepare"]

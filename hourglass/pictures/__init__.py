@@ -1,8 +1,0 @@
-"""Pictures: what a model predicted, and which tokens its clusters joined."""
-
-from __future__ import annotations
-
-from hourglass.pictures.clusters import outline
-from hourglass.pictures.predictions import draw
-
-__all__ = ["draw", "outline"]

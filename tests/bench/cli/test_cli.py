@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from hourglass.bench import cli
+from hourglass.bench.results.records import Record, save
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def command(*arguments: str) -> tuple[int | str | None, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hourglass", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            cli.main()
+        shown = capsys.readouterr()
+        return exit_.value.code, shown.out, shown.err
+
+    return command
+
+
+@pytest.fixture
+def measured(tmp_path: Path, suite_text: str, records: list[Record], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Arguments for a suite that was measured."""
+    for record in records:
+        save(tmp_path / "results", record)
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "definitions").symlink_to(ROOT / "tables" / "definitions")
+    monkeypatch.chdir(tmp_path)
+    return ["example.yaml"]
+
+
+def test_a_mistake_is_one_line_and_exit_code_2(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    code, out, err = run("validate", "embeded")
+    assert (code, out) == (2, "")
+    assert err == "hourglass: suite: unknown name 'embeded'; did you mean 'embedded'?\n"
+
+
+def test_stages_in_a_wrong_order_say_what_comes_first(run, measured: list[str]) -> None:
+    code, _, err = run("tables", *measured)
+    assert code == 2
+    assert "results.csv: no such file; run `hourglass collect example` first" in err
+
+
+def test_a_suite_without_measurements_says_so(run, measured: list[str]) -> None:
+    code, _, err = run("collect", *measured, "--results", "elsewhere")
+    assert code == 2
+    assert "elsewhere/example: holds no measurements; run `make suite SUITE=example` first" in err
+
+
+def test_from_results_to_tables_report_and_verdict(run, measured: list[str]) -> None:
+    for stage in ("collect", "verdict", "tables", "report"):
+        assert run(stage, *measured)[0] == 0
+    assert "Speed-up" in Path("results/example/tables/headline.md").read_text()
+    assert Path("results/example/report.html").read_text().startswith("<!doctype html>")
+    code, out, _ = run("check", *measured)
+    assert code == 1
+    assert "missing: " in out
+    assert "nothing has been accepted yet" in out
+    assert run("accept", *measured, "--reason", "first results")[0] == 0
+    code, out, _ = run("check", *measured)
+    assert (code, out) == (0, "25 pass\n")
+
+
+def test_the_verdict_is_told_to_github_and_to_weights_and_biases(
+    run, measured: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary.md")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    code, _, err = run("annotate", *measured)
+    assert code == 2
+    assert "results.csv: no such file; run `hourglass collect example` first" in err
+    for stage in ("collect", "verdict"):
+        assert run(stage, *measured)[0] == 0
+    Path("summary.md").write_text("before\n")
+    code, out, _ = run("annotate", *measured)
+    assert code == 0
+    assert out.startswith("::error title=missing::")
+    assert Path("summary.md").read_text().startswith("before\n## An example: failed\n")
+    code, out, _ = run("wandb-report", *measured)
+    assert code == 0
+    assert out.startswith("# An example\n")
+    assert out.endswith("not published: run `wandb login` or set WANDB_API_KEY\n")
+
+
+@pytest.mark.framework
+def test_tables_beside_the_paper_from_nothing(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = """\
+        name: quoted
+        version: 1
+        title: One published table
+        experiments:
+          - task: object-detection
+            model: dino-swin-l-coco
+            dataset: coco
+            published: dino/dino
+            accuracy: { metric: box_ap, floor: 0.58, tolerance: 0.001 }
+        """
+    (tmp_path / "quoted.yaml").write_text(dedent(suite))
+    (tmp_path / "tables").symlink_to(ROOT / "tables")
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("tables", "quoted.yaml")
+    assert code == 0
+    assert out.count("dino-swin-l-coco") == 4
+    assert "683.00 |       682.99 |         ±0.00 |" in out
+    assert Path("results/quoted/tables/paper-object-detection.tex").is_file()
+    assert run("cost", "quoted.yaml")[1] == "results/quoted: 0 cases counted\n"
+    case = "object-detection.dino-swin-l-coco.coco.hourglass.a10-8x8"
+    Path(f"results/quoted/{case}/cost.json").write_text("{}")
+    assert run("cost", "quoted.yaml")[1] == "results/quoted: 1 cases counted\n"
+
+
+def test_an_empty_reason_is_not_accepted(run, measured: list[str]) -> None:
+    code, _, err = run("accept", *measured, "--reason", "")
+    assert code == 2
+    assert "reason: is empty" in err
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("suites", "embedded"),
+        ("tasks", "panoptic-segmentation"),
+        ("models", "segmenter-scenes"),
+        ("datasets", "camvid"),
+        ("methods", "baseline"),
+        ("recipes", "segmenter-scenes"),
+        ("cases", "semantic-segmentation.segmenter-scenes.scenes.baseline.full"),
+    ],
+)
+def test_names_are_listed(run, monkeypatch: pytest.MonkeyPatch, kind: str, name: str) -> None:
+    monkeypatch.chdir(ROOT)
+    code, out, _ = run("list", kind)
+    assert code == 0
+    assert name in out.splitlines()
+
+
+def test_what_cannot_be_converted_is_said(run, tmp_path: Path) -> None:
+    code, _, err = run("convert", "dpt-hybrid-nyuv2", "--checkpoint", str(tmp_path / "none.pt"))
+    assert (code, err) == (2, f"hourglass: {tmp_path / 'none.pt'}: cannot be read: No such file or directory\n")
+
+
+def test_the_command_starts_without_torch() -> None:
+    program = "import sys, hourglass.bench.cli; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

@@ -1,0 +1,193 @@
+"""What is written in a standard format is read back the same."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from hourglass.bench.datasets.base import Category, Panoptic, Segment
+from hourglass.bench.datasets.coco import files, masks, panoptic
+from hourglass.bench.datasets.folders import InstancesDataset, PanopticDataset, RasterDataset
+from hourglass.bench.datasets.rasters import (
+    read_depth,
+    read_image,
+    read_semantic,
+    write_depth,
+    write_pixels,
+    write_semantic,
+)
+from hourglass.registry import UserError
+
+CATEGORIES = (
+    Category(7, "cat", True, (1, 2, 3)),
+    Category(9, "dog", True, (4, 5, 6)),
+    Category(2, "sky", False, (7, 8, 9)),
+)
+RNG = np.random.default_rng(0)
+
+
+def test_semantic_labels_survive_and_ignored_pixels_stay_ignored(tmp_path):
+    labels = RNG.integers(0, 3, (5, 7))
+    labels[0, 0] = 255
+    write_semantic(tmp_path / "a.png", labels)
+    assert torch.equal(read_semantic(tmp_path / "a.png", range(1, 4)), torch.from_numpy(labels))
+
+
+def test_labels_beyond_the_classes_are_ignored(tmp_path):
+    write_pixels(tmp_path / "a.png", np.array([[0, 10, 11, 200]], np.uint8))
+    assert read_semantic(tmp_path / "a.png", range(11)).tolist() == [[0, 10, 255, 255]]
+
+
+def test_depth_keeps_millimetres_and_unknown_pixels(tmp_path):
+    depth = np.array([[0.0, 1.2346, 60.0, 65.535]], np.float32)
+    write_depth(tmp_path / "a.png", depth)
+    assert read_depth(tmp_path / "a.png").tolist() == [[np.float32(x) for x in (0.0, 1.235, 60.0, 65.535)]]
+
+
+@pytest.mark.parametrize("depth", [-0.1, 65.6, np.nan, np.inf])
+def test_depth_that_does_not_fit_is_refused(tmp_path, depth):
+    with pytest.raises(ValueError, match="depth: values must lie in"):
+        write_depth(tmp_path / "a.png", np.array([[depth]]))
+
+
+def test_grey_images_become_rgb(tmp_path):
+    write_pixels(tmp_path / "a.png", np.array([[1, 2]], np.uint8))
+    assert read_image(tmp_path / "a.png").tolist() == [[[1, 2]]] * 3
+
+
+def test_missing_and_damaged_images_are_one_line(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG nothing more")
+    for name, expected in (("a.png", "not a readable image"), ("b.png", "no such file")):
+        with pytest.raises(UserError, match=expected) as caught:
+            read_image(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_masks_survive_every_form():
+    mask = RNG.random((6, 9)) > 0.5
+    encoded = masks.encode(mask)
+    json.dumps(encoded)
+    assert np.array_equal(masks.decode(encoded, (6, 9)), mask)
+    runs = [int(n) for n in np.diff(np.flatnonzero(np.diff(mask.T.ravel(), prepend=~mask[0, 0], append=~mask[-1, -1])))]
+    counts = runs if not mask[0, 0] else [0, *runs]
+    assert np.array_equal(masks.decode({"size": [6, 9], "counts": counts}, (6, 9)), mask)
+    square = masks.decode([[1, 1, 4, 1, 4, 3, 1, 3]], (6, 9))
+    assert square.sum() == 6
+    assert square[1:3, 1:4].all()
+
+
+def test_an_annotation_says_box_and_area_of_its_mask():
+    mask = np.zeros((6, 9), bool)
+    mask[2:5, 3:4] = mask[4, 3:8] = True
+    annotation = masks.annotate(mask, id=3, image_id=1, category_id=7)
+    assert annotation["bbox"] == [3, 2, 5, 3]
+    assert annotation["area"] == 7
+    with pytest.raises(ValueError, match="annotation 3 of image 1 has no pixel"):
+        masks.annotate(np.zeros((2, 2)), id=3, image_id=1, category_id=7)
+
+
+def test_ids_are_colours_in_three_digits_of_base_256():
+    ids = np.array([[0, 255, 256, 65536 + 2 * 256 + 3, 256**3 - 1]])
+    assert panoptic.ids_to_rgb(ids)[0, 3].tolist() == [3, 2, 1]
+    assert np.array_equal(panoptic.rgb_to_ids(panoptic.ids_to_rgb(ids)), ids)
+
+
+def _write_instances(root):
+    masks_of = [np.zeros((4, 6), bool) for _ in range(2)]
+    masks_of[0][:2, :3] = masks_of[1][3, 2:] = True
+    annotations = [
+        masks.annotate(m, id=i + 1, image_id=5, category_id=c)
+        for i, (m, c) in enumerate(zip(masks_of, (9, 7), strict=True))
+    ]
+    for name in ("x", "y"):
+        write_pixels(root / "images" / f"{name}.png", RNG.integers(0, 255, (4, 6, 3), dtype=np.uint8))
+    infos = [files.ImageInfo(5, "y.png", 4, 6), files.ImageInfo(4, "x.png", 4, 6)]
+    files.write(root / "instances.json", infos, CATEGORIES[:2], annotations)
+    return masks_of
+
+
+def test_instances_come_back_by_image_id(tmp_path):
+    masks_of = _write_instances(tmp_path)
+    data = InstancesDataset("d", "val", CATEGORIES, tmp_path, tmp_path / "images", tmp_path / "instances.json")
+    assert [data[i].image_id for i in range(len(data))] == [4, 5]
+    empty, full = data[0].target, data[1].target
+    assert empty.boxes.shape == (0, 4)
+    assert empty.masks.shape == (0, 4, 6)
+    assert full.labels.tolist() == [1, 0]
+    assert full.boxes.tolist() == [[0, 0, 3, 2], [2, 3, 6, 4]]
+    assert np.array_equal(full.masks.numpy(), np.stack(masks_of))
+    assert not full.crowd.any()
+
+
+def test_unknown_categories_are_named(tmp_path):
+    _write_instances(tmp_path)
+    data = InstancesDataset("d", "val", CATEGORIES[1:], tmp_path, tmp_path / "images", tmp_path / "instances.json")
+    with pytest.raises(UserError, match="image 5 has the unknown category_id 7"):
+        data[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("{", "not valid JSON"), ("{}", "field 'images'"), ("[]", "COCO's format")]
+)
+def test_broken_annotation_files_are_one_line(tmp_path, content, expected):
+    (tmp_path / "a.json").write_text(content)
+    with pytest.raises(UserError, match=expected) as caught:
+        files.read(tmp_path / "a.json")
+    assert "\n" not in str(caught.value)
+
+
+def _panoptic():
+    ids = torch.tensor([[0, 300, 300], [7, 7, 300]])
+    return Panoptic(ids, (Segment(300, 0, 3), Segment(7, 2, 2, crowd=True)))
+
+
+def _write_panoptic(root, target):
+    write_pixels(root / "images" / "x.png", np.zeros((2, 3, 3), np.uint8))
+    panoptic.write_png(root / "panoptic_val" / "x.png", target)
+    annotation = panoptic.annotate(target, image_id=1, file_name="x.png", categories=CATEGORIES)
+    files.write(root / "panoptic_val.json", [files.ImageInfo(1, "x.png", 2, 3)], CATEGORIES, [annotation])
+    return PanopticDataset("d", "val", CATEGORIES, root, root / "images", root / "panoptic_val.json")
+
+
+def test_panoptic_maps_come_back(tmp_path):
+    sample = _write_panoptic(tmp_path, _panoptic())[0]
+    assert torch.equal(sample.target.ids, _panoptic().ids)
+    assert sample.target.segments == _panoptic().segments
+
+
+def test_panoptic_boxes_are_those_of_the_segments(tmp_path):
+    annotation = panoptic.annotate(_panoptic(), image_id=1, file_name="x.png", categories=CATEGORIES)
+    assert [info["bbox"] for info in annotation["segments_info"]] == [[1, 0, 2, 2], [0, 1, 2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected"),
+    [((Segment(300, 0, 3),), r"segments \[7\] of the PNG"), ((Segment(5, 0, 3),), "segment 5 of the JSON")],
+)
+def test_panoptic_files_that_disagree_are_refused(tmp_path, segments, expected):
+    data = _write_panoptic(tmp_path, Panoptic(_panoptic().ids, segments))
+    with pytest.raises(UserError, match=expected):
+        data[0]
+
+
+def test_fingerprints_follow_the_content_only(tmp_path):
+    first, second = (_write_panoptic(tmp_path / name, _panoptic()) for name in "ab")
+    assert first.fingerprint == second.fingerprint
+    write_pixels(tmp_path / "b" / "images" / "x.png", np.ones((2, 3, 3), np.uint8))
+    assert replace(second).fingerprint != first.fingerprint
+
+
+def test_rasters_are_paired_by_name(tmp_path):
+    for stem in ("b", "a"):
+        write_pixels(tmp_path / "images" / f"{stem}.png", np.zeros((2, 2, 3), np.uint8))
+        write_semantic(tmp_path / "labels" / f"{stem}.png", np.full((2, 2), ord(stem) - ord("a")))
+    arguments = ("d", "val", CATEGORIES, tmp_path, lambda path: read_semantic(path, range(1, 4)), "images", "labels")
+    data = RasterDataset.matching(*arguments)
+    assert [int(data[i].target[0, 0]) for i in range(len(data))] == [0, 1]
+    (tmp_path / "labels" / "a.png").unlink()
+    with pytest.raises(UserError, match=r"labels/a\.png: missing"):
+        RasterDataset.matching(*arguments)

@@ -1,0 +1,80 @@
+"""The catalogue is valid, says of every file what can be said, and its mistakes are named."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from hourglass.bench import downloads
+from hourglass.bench.downloads import catalogue
+from hourglass.registry import UserError
+
+
+@pytest.fixture(autouse=True)
+def _packaged(monkeypatch) -> None:
+    monkeypatch.delenv("HOURGLASS_ARTIFACTS", raising=False)
+
+
+def test_every_data_set_and_model_family_of_the_paper_is_there() -> None:
+    found = {re.match(r"[a-z0-9]+", name)[0] for name in downloads.names()}
+    assert found == {
+        "ade20k", "cityscapes", "pascal", "coco", "nyu", "kitti",
+        "segmenter", "mmseg", "dpt", "mask2former", "dino", "maskdino", "vitdet",
+    }  # fmt: skip
+
+
+def test_kitti_has_one_archive_a_drive() -> None:
+    drives = [downloads.get(name) for name in downloads.names() if "drive" in name]
+    assert len(drives) == 28
+    last = downloads.get("kitti-eigen-2011-10-03-drive-0047")
+    assert last.file == "2011_10_03_drive_0047_sync.zip"
+    assert last.urls[0].endswith("/raw_data/2011_10_03_drive_0047/2011_10_03_drive_0047_sync.zip")
+
+
+@pytest.mark.parametrize("name", downloads.names())
+def test_entries_are_consistent(name: str) -> None:
+    artifact = downloads.get(name)
+    assert "{}" not in artifact.file + "".join(artifact.urls)
+    assert artifact.file in artifact.description
+    if artifact.prefix:
+        assert artifact.prefix.split(":")[1] in artifact.file
+    if artifact.login:
+        assert artifact.page
+    assert artifact.size is None or artifact.about is None
+
+
+def test_an_unknown_artifact_suggests_the_nearest(tmp_path) -> None:
+    with pytest.raises(UserError, match="did you mean 'dpt-hybrid-nyu'"):
+        downloads.fetch("dpt-hybrid-nyuu", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"file": "../a"}, "artifacts.thing.file"),
+        ({"urls": ["ftp://example.org/a"]}, "artifacts.thing.urls.0"),
+        ({"urls": []}, "has neither `urls` nor a `page`"),
+        ({"sha256": "abc"}, "artifacts.thing.sha256"),
+        ({"sha265": "0" * 64}, "did you mean 'sha256'"),
+        ({"each": ["a", "b"]}, "'a.zip' is also the file of"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, monkeypatch, entry, message) -> None:
+    whole = {"file": "a.zip", "urls": ["https://example.org/a"], "confidence": "high", "source": "a test"} | entry
+    name = "thing-{}" if "each" in entry else "thing"
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"artifacts": {name: whole}}))
+    monkeypatch.setenv("HOURGLASS_ARTIFACTS", str(path))
+    with pytest.raises(UserError, match=re.escape(message)) as caught:
+        catalogue.names()
+    assert str(caught.value).startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(999, "999 bytes"), (2626, "2.63 kB"), (967382037, "967 MB"), (14.2e9, "14.2 GB"), (1e13, "1e+04 GB")],
+)
+def test_sizes_are_readable(size: float, text: str) -> None:
+    assert downloads.readable(size) == text

@@ -1,0 +1,116 @@
+"""A checkpoint becomes the file that the model is loaded from: whole, once, and saying where it comes from."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from hourglass.bench import downloads, models
+from hourglass.bench.models.checkpoints import prepare, prepared
+from hourglass.registry import UserError
+
+NAME = "segmenter-scenes"
+FILE = "segmenter_l16_mask_ade20k.pth"
+PUBLISHED_AS = {"project_in": "proj_dec", "norm_scores": "mask_norm", "norm.": "decoder_norm."}
+EXACTLY = {"class_tokens": "cls_emb", "project_tokens": "proj_patch", "project_classes": "proj_classes"}
+
+
+def published(weights):
+    """Weights of a Segmenter under the original's names."""
+
+    def name(key):
+        part, _, rest = key.partition(".")
+        if part == "decoder" and not rest.startswith("blocks."):
+            rest = EXACTLY.get(rest, rest)
+            for ours, theirs in PUBLISHED_AS.items():
+                rest = theirs + rest.removeprefix(ours) if rest.startswith(ours) else rest
+        return f"{part}.{rest}"
+
+    return {name(key): value for key, value in weights.items()} | {"encoder.head.weight": torch.ones(1000, 192)}
+
+
+@pytest.fixture
+def weights():
+    torch.manual_seed(0)
+    return models.build(NAME, weights=False).state_dict()
+
+
+@pytest.fixture
+def checkpoint(tmp_path, monkeypatch, weights):
+    """The published file of a model that is small here."""
+    path = tmp_path / "data" / "downloads" / FILE
+    path.parent.mkdir(parents=True)
+    torch.save({"model": published(weights)}, path)
+    card = replace(models.card(NAME), artifact="segmenter-l16-mask-ade20k", layout="segmenter-official")
+    monkeypatch.setitem(models._CARDS, NAME, card)
+    monkeypatch.setattr(downloads, "fetch", lambda artifact, root: root / "downloads" / FILE)
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_the_model_is_loaded_from_what_was_prepared(checkpoint, weights, tmp_path):
+    path = prepare(NAME, root=tmp_path / "data")
+    assert path.absolute() == tmp_path / "data" / "checkpoints" / f"{NAME}.safetensors"
+    for key, value in models.build(NAME).state_dict().items():
+        assert torch.equal(value, weights[key])
+    with safe_open(path, framework="pt") as file:
+        assert file.metadata() == {
+            "model": NAME,
+            "layout": "segmenter-official",
+            "source": FILE,
+            "sha256": sha256(checkpoint.read_bytes()).hexdigest(),
+        }
+
+
+def test_what_is_prepared_is_not_prepared_again(checkpoint, tmp_path):
+    path = prepare(NAME, root=tmp_path / "data")
+    before = path.stat().st_mtime_ns
+    assert prepare(NAME, root=tmp_path / "data", checkpoint=checkpoint) == path
+    checkpoint.unlink()
+    assert prepare(NAME, root=tmp_path / "data") == path
+    assert path.stat().st_mtime_ns == before
+
+
+def test_another_checkpoint_or_a_damaged_result_is_prepared_anew(checkpoint, weights, tmp_path):
+    path = prepare(NAME, root=tmp_path / "data")
+    other = tmp_path / "other.pth"
+    torch.save(published({key: value + 1 for key, value in weights.items()}), other)
+    prepare(NAME, root=tmp_path / "data", checkpoint=other)
+    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"] + 1)
+    prepare(NAME, root=tmp_path / "data")
+    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"])
+    path.write_bytes(path.read_bytes()[:50])
+    prepare(NAME, root=tmp_path / "data")
+    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"])
+
+
+def test_a_checkpoint_that_does_not_fit_is_named_and_changes_nothing(checkpoint, weights, tmp_path):
+    other = tmp_path / "small.pth"
+    torch.save(published({key: value for key, value in weights.items() if "blocks.3" not in key}), other)
+    with pytest.raises(UserError, match=r"small.pth: lacks 'encoder.blocks.3.norm1.weight', .*; choose another"):
+        prepare(NAME, root=tmp_path / "data", checkpoint=other)
+    with pytest.raises(UserError, match=r"small.pth: layout: 'segmenter-mmseg' has no .*; its keys are those of 'segm"):
+        prepare(NAME, root=tmp_path / "data", checkpoint=other, layout="segmenter-mmseg")
+    assert not (tmp_path / "data" / "checkpoints").exists()
+
+
+def test_a_full_disk_leaves_no_half_a_file(checkpoint, tmp_path, monkeypatch):
+    def full(weights, path, metadata):
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(prepared, "save_file", full)
+    with pytest.raises(UserError, match=r"segmenter-scenes.safetensors: cannot be written: .*No space left on device"):
+        prepare(NAME, root=tmp_path / "data")
+    assert list((tmp_path / "data" / "checkpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["dpt-scenes", "dino-swin-l-coco"])
+def test_models_without_a_checkpoint_to_convert(name, tmp_path):
+    with pytest.raises(UserError, match=f"model: '{name}' has no checkpoint to convert"):
+        prepare(name, root=tmp_path)

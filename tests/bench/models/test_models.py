@@ -1,0 +1,160 @@
+"""Every model builds, speaks its task's language, and says plainly when its weights are no good."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import save_file
+
+from hourglass.bench import models
+from hourglass.bench.models import cards
+from hourglass.bench.models.depth import DepthEstimator
+from hourglass.bench.models.reference import segmenter_camvid, segmenter_scenes
+from hourglass.registry import UserError
+
+MIB = 2**20
+OWN = [name for name in models.names() if models.card(name).artifact is None]
+FULL_SIZE = [name for name in models.names() if name not in OWN and models.card(name).backend is None]
+
+
+@pytest.fixture(scope="module", params=OWN)
+def built(request):
+    torch.manual_seed(0)
+    return models.card(request.param), models.build(request.param, weights=False)
+
+
+@torch.inference_mode()
+def test_outputs_are_those_of_the_task(built):
+    card, model = built
+    height, width = card.image_size
+    output = model(torch.rand(2, 3, height, width))
+    for task in card.tasks:
+        match task:
+            case "semantic-segmentation":
+                assert output.shape == (2, 11, height, width)
+            case "depth-estimation":
+                assert output.shape == (2, height, width)
+                assert 0 < output.min() <= output.max() <= 60.001
+            case "object-detection":
+                assert len(output) == 2
+                assert set(output[0]) == {"boxes", "scores", "labels"}
+            case "panoptic-segmentation" | "instance-segmentation":
+                assert output.class_queries_logits.shape == (2, 32, 12)
+                assert output.masks_queries_logits.shape == (2, 32, height // 4, width // 4)
+
+
+@torch.inference_mode()
+def test_a_prediction_does_not_depend_on_the_batch(built):
+    card, model = built
+    if card.tasks == ("object-detection",):
+        pytest.skip("torchvision pads a batch to its largest image; all are equal here, and its outputs are lists")
+    images = torch.rand(2, 3, *card.image_size, generator=torch.Generator().manual_seed(1))
+    both, one = model(images), model(images[1:])
+    if card.tasks[0] == "panoptic-segmentation":
+        both, one = both.class_queries_logits, one.class_queries_logits
+    torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
+
+
+def test_a_card_says_in_words_how_images_go_through_its_model():
+    protocol = "SlidingWindow(short=640, long=2560, crop=640, stride=640)"
+    assert models.card("segmenter-vit-l16-ade20k").protocol == protocol
+    assert models.card("segmenter-scenes").protocol is None
+
+
+@torch.inference_mode()
+def test_segmenter_takes_any_size():
+    model = segmenter_scenes().eval()
+    assert model(torch.rand(1, 3, 100, 75)).shape == (1, 11, 100, 75)
+    assert segmenter_camvid().eval()(torch.rand(1, 3, 90, 120)).shape == (1, 11, 90, 120)
+
+
+@torch.inference_mode()
+def test_the_camvid_segmenter_sees_a_dark_photograph_like_a_bright_one():
+    model, bright = segmenter_camvid().eval(), torch.rand(1, 3, 224, 304)
+    tint = torch.tensor([0.4, 0.5, 0.6])[:, None, None]
+    torch.testing.assert_close(model(bright * tint + 0.1), model(bright), rtol=1e-3, atol=1e-3)
+
+
+def test_segmenters_decoder_knows_no_grid():
+    decoder = segmenter_scenes().eval().decoder
+    tokens = torch.randn(1, 50, 192)
+    order = torch.randperm(50)
+    torch.testing.assert_close(decoder(tokens)[:, order], decoder(tokens[:, order]), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_shipped_weights_load_and_are_small(name):
+    card = models.card(name)
+    assert card.weights.stat().st_size <= 16 * MIB
+    state = models.build(name).state_dict()
+    assert all(torch.isfinite(value).all() for value in state.values())
+
+
+def test_all_weights_together_are_small():
+    assert sum(models.card(name).weights.stat().st_size for name in OWN) <= 64 * MIB
+
+
+def test_unknown_name():
+    with pytest.raises(UserError, match="model: unknown name 'dpt-scene'; did you mean 'dpt-scenes'"):
+        models.card("dpt-scene")
+
+
+def test_missing_and_foreign_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(cards, "SHIPPED", tmp_path)
+    with pytest.raises(UserError, match="the weights of 'dpt-scenes' are missing"):
+        models.build("dpt-scenes")
+    save_file({"nonsense": torch.zeros(1)}, tmp_path / "dpt-scenes.safetensors")
+    with pytest.raises(UserError, match="does not fit the model 'dpt-scenes'"):
+        models.build("dpt-scenes")
+    (tmp_path / "dpt-scenes.safetensors").write_bytes(b"not safetensors at all")
+    with pytest.raises(UserError, match="not a readable safetensors file"):
+        models.build("dpt-scenes")
+
+
+@pytest.mark.parametrize("name", FULL_SIZE)
+def test_a_full_size_model_is_built_without_allocating(name):
+    model = models.skeleton(name)
+    held = [*model.parameters(), *model.buffers()]
+    assert all(tensor.is_meta for tensor in held)
+    assert sum(parameter.numel() for parameter in model.parameters()) > 100e6
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        (
+            "dpt-hybrid-kitti",
+            "data/checkpoints/dpt-hybrid-kitti.safetensors: .* run `hourglass convert dpt-hybrid-kitti`",
+        ),
+        ("dino-swin-l-coco", "only its cost can be counted here"),
+    ],
+)
+def test_weights_that_are_not_part_of_the_project(name, what, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=what):
+        models.card(name).weights_sha256()
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_depth_of_an_image_that_is_no_square(hybrid):
+    shared = {
+        "hidden_size": 8, "num_hidden_layers": 4, "num_attention_heads": 1, "intermediate_size": 8, "image_size": 64,
+        "backbone_out_indices": [0, 1, 2, 3], "neck_hidden_sizes": [8, 16, 8, 8], "fusion_hidden_size": 8,
+    }  # fmt: skip
+    if hybrid:
+        backbone = transformers.BitConfig(
+            hidden_sizes=[8, 16, 32], depths=[1, 1, 1], embedding_size=8, num_groups=4, global_padding="same",
+            out_features=["stage1", "stage2", "stage3"], embedding_dynamic_padding=True,
+        )  # fmt: skip
+        shared |= {"is_hybrid": True, "backbone_config": backbone, "backbone_featmap_shape": [1, 32, 4, 4]}
+        shared |= {"neck_ignore_stages": [0, 1], "reassemble_factors": [1, 1, 1, 0.5], "readout_type": "project"}
+    torch.manual_seed(0)
+    model = DepthEstimator(transformers.DPTConfig(**shared), scale=0.1, shift=0.1).eval()
+    square = torch.rand(1, 3, 64, 64)
+    theirs = 0.1 * model.dpt(square * 2 - 1).predicted_depth + 0.1
+    torch.testing.assert_close(1 / model(square), theirs)
+    if hybrid:
+        model.dpt.dpt.embeddings.image_size = (64, 96)
+    assert model(torch.rand(1, 3, 64, 96)).shape == (1, 64, 96)

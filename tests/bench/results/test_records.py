@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hourglass.bench.results.records import (
+    Record,
+    collect,
+    common_provenance,
+    from_csv,
+    load,
+    measured,
+    path_of,
+    record,
+    rows,
+    save,
+    to_csv,
+)
+from hourglass.bench.suites.suite import Suite
+from hourglass.registry import UserError
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
+    for stored in records:
+        save(tmp_path, stored)
+    assert collect(tmp_path, suite) == records
+
+
+def test_what_was_not_measured_is_not_there(tmp_path: Path, suite: Suite) -> None:
+    assert load(tmp_path, suite.cases[0], "cost") is None
+    assert collect(tmp_path, suite) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_not_stored(suite: Suite, value: float) -> None:
+    with pytest.raises(UserError, match=r"mild: accuracy: values.miou is (nan|inf): .*finite number.*; not stored"):
+        record("accuracy", suite.cases[1], {"miou": value}, {}, {})
+
+
+def test_a_damaged_file_is_named(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
+    path = save(tmp_path, records[0])
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(UserError, match=r"accuracy.json: content: Invalid JSON.*; delete the file and measure again"):
+        load(tmp_path, suite.cases[0], "accuracy")
+
+
+def test_a_result_of_other_settings_is_refused(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
+    path = save(tmp_path, records[0])
+    path.write_text(path.read_text().replace('"batch": 1', '"batch": 2'))
+    with pytest.raises(UserError, match="was measured with other settings than the suite has now; run the suite again"):
+        load(tmp_path, suite.cases[0], "accuracy")
+
+
+def test_absent_zero_and_not_applicable_are_three_things(suite: Suite) -> None:
+    stored = record("accuracy", suite.cases[0], {"zero": 0.0, "not_applicable": None}, {}, {})
+    table = rows([stored])
+    assert [(row.quantity, row.value) for row in table] == [("zero", 0.0), ("not_applicable", None)]
+    assert ",zero,0.0," in to_csv(table)
+    assert ",not_applicable,," in to_csv(table)
+
+
+def test_the_tidy_table_keeps_every_digit_and_kind(records: list[Record]) -> None:
+    table = rows(records)
+    awkward = [replace(table[0], value=0.1 + 0.2), replace(table[1], value=10**18 + 1), replace(table[2], value=1e-300)]
+    assert from_csv(to_csv([*awkward, *table])) == [*awkward, *table]
+
+
+def test_every_row_names_its_file(tmp_path: Path, records: list[Record]) -> None:
+    for stored in records:
+        save(tmp_path, stored)
+    assert all((tmp_path / row.file).is_file() for row in rows(records))
+    assert path_of(Path(), records[0].case, "cost").as_posix() == f"example/{records[0].case.id}/cost.json"
+
+
+def test_cost_needs_no_condition_but_the_case(records: list[Record]) -> None:
+    of_case = measured(records)[records[-1].case.id]
+    assert set(of_case["cost"].conditions) == {"settings", "images", "batch"}
+    assert {"weights", "data", "device", "attention", "precision", "protocol"} <= set(of_case["accuracy"].conditions)
+    assert {"machine", "threads"} <= set(of_case["speed"].conditions)
+
+
+def test_provenance_in_short(suite: Suite) -> None:
+    def made(**provenance: object) -> Record:
+        return record("cost", suite.cases[0], {}, {}, provenance)
+
+    several = [made(commit=f"{number}", device="cpu", packages={"torch": "2"}, driver=None) for number in range(9)]
+    assert common_provenance(several) == {"commit": "0 to 8", "device": "cpu", "packages": "torch 2", "driver": "none"}
+    assert common_provenance(several[:2])["commit"] == "0, 1"

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hourglass.bench.results.records import Record, rows
+from hourglass.bench.results.verdict import Verdict
+from hourglass.bench.suites.suite import Suite
+from hourglass.bench.tables.build import build
+from hourglass.bench.tables.content import Content, fastest_that_keeps, share_kept
+from hourglass.bench.tables.definition import TableDefinition, load_all
+from hourglass.bench.tables.model import Table
+from hourglass.bench.tables.render import FORMATS
+from hourglass.registry import UserError
+
+GOLDEN = Path(__file__).parent / "golden"
+TABLES = Path(__file__).parents[3] / "tables"
+MILD = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"
+
+
+@pytest.fixture
+def content(suite: Suite, records: list[Record]) -> Content:
+    regressed = Verdict(MILD, "accuracy", "miou", "regressed", 0.747, 0.8, "", fails=True)
+    return Content(suite, rows(records), suite.metrics(), [regressed])
+
+
+@pytest.fixture
+def tables(suite: Suite, content: Content) -> dict[str, Table]:
+    return {name: build(name, definition, content) for name, definition in load_all(TABLES, suite).items()}
+
+
+def test_a_suite_has_the_tables_of_its_tasks(tables: dict[str, Table]) -> None:
+    assert list(tables) == ["headline", "depth-estimation", "semantic-segmentation"]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("name", ["headline", "semantic-segmentation"])
+def test_tables_are_byte_for_byte_what_they_were(tables: dict[str, Table], name: str, ending: str) -> None:
+    assert FORMATS[ending](tables[name]) == (GOLDEN / f"{name}.{ending}").read_text(encoding="utf-8")
+
+
+def test_a_cell_knows_where_it_comes_from(tables: dict[str, Table]) -> None:
+    table = tables["semantic-segmentation"]
+    column = [column.header for column in table.columns].index("mIoU [%] ↑")
+    baseline, mild, strong = (row[column] for row in table.rows)
+    assert (baseline.text, baseline.change_text, baseline.status) == ("75.00", "", "")
+    assert (mild.text, mild.change_text, mild.status) == ("74.70", "−0.30", "regressed")
+    assert strong.change == pytest.approx(-0.015)
+    assert mild.source == f"example/{MILD}/accuracy.json"
+
+
+def test_absent_and_not_applicable_look_different(suite: Suite, records: list[Record]) -> None:
+    content = Content(suite, rows(records[:2]), suite.metrics())
+    table = build("one", definition(value="accuracy.class_accuracy"), content)
+    assert [row[0].text for row in table.rows] == ["n/a", "—", "—", "—", "—"]
+
+
+def test_the_fastest_plan_must_keep_its_share(content: Content) -> None:
+    experiment = content.suite.experiments[0].id
+    found = {share: fastest_that_keeps(share, experiment, content) for share in (0.9, 0.99, 1.0)}
+    assert {share: case and case.plan for share, case in found.items()} == {0.9: "strong", 0.99: "mild", 1.0: None}
+
+
+def test_a_plan_that_is_slower_than_its_baseline_is_not_the_fastest(suite: Suite, records: list[Record]) -> None:
+    slower = [replace(row, value=0.9) if row.quantity == "speedup" else row for row in rows(records)]
+    content = Content(suite, slower, suite.metrics())
+    assert fastest_that_keeps(0.5, suite.experiments[0].id, content) is None
+    assert build("one", load_all(TABLES, suite)["headline"], content).rows[0][3].text == "full"
+
+
+def test_an_error_that_shrinks_is_quality_that_grows() -> None:
+    assert share_kept(0.99, 1.0, higher_is_better=True) == pytest.approx(0.99)
+    assert share_kept(2.0, 1.0, higher_is_better=False) == pytest.approx(0.5)
+    assert share_kept(0.5, 0.0, higher_is_better=True) is None
+
+
+def test_a_change_that_rounds_to_nothing_has_no_sign(suite: Suite, records: list[Record]) -> None:
+    content = Content(suite, rows(records), suite.metrics())
+    table = build("one", definition(value="accuracy.miou", change="absolute", digits=1), content)
+    assert table.rows[1][0].change_text == "±0.0"
+
+
+def test_a_mistyped_definition_is_named(tmp_path: Path, suite: Suite) -> None:
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    with pytest.raises(UserError, match="holds no table definitions"):
+        load_all(tmp_path, suite)
+    (folder / "wrong.yaml").write_text("title: Wrong\ncolumns:\n  - { header: A, value: accuracy.miou, digit: 1 }\n")
+    with pytest.raises(UserError, match=r"wrong.yaml:3: columns.0.digit: unknown field 'digit'; did you mean 'digits'"):
+        load_all(tmp_path, suite)
+
+
+def definition(**column: Any) -> TableDefinition:
+    return TableDefinition.model_validate({"title": "One", "columns": [{"header": "Column", **column}]})
