@@ -41,7 +41,7 @@ class Miniature(Folder):
 
     @property
     def environment(self) -> dict[str, str]:
-        modules = [HERE / "miniatures", ROOT / "tests" / "models" / "checkpoints", ROOT]
+        modules = [HERE / "miniatures", ROOT / "tests" / "bench" / "models" / "checkpoints", ROOT]
         own = {"HOURGLASS_ARTIFACTS": str(self.catalogue), "XDG_DATA_HOME": str(self.path / "home"), "NO_PROXY": "*"}
         unset = ("HOURGLASS_DATA", "HOURGLASS_OFFLINE")
         inherited = {name: value for name, value in super().environment.items() if name not in unset}
@@ -79,7 +79,7 @@ def of_torch(content: Any, **options: Any) -> bytes:
 
 def detector() -> dict[str, torch.Tensor]:
     with pytest.MonkeyPatch.context() as patch:
-        for folder in (HERE / "miniatures", ROOT / "tests" / "models" / "checkpoints"):
+        for folder in (HERE / "miniatures", ROOT / "tests" / "bench" / "models" / "checkpoints"):
             patch.syspath_prepend(folder)
         import full_size
 

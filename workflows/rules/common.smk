@@ -5,8 +5,7 @@ import sys
 from glob import glob
 from pathlib import Path
 
-from hourglass.bench import datasets
-from hourglass.bench import downloads as artifacts
+from hourglass.bench import datasets, downloads
 from hourglass.bench.results import requirements
 from hourglass.registry import UserError
 from hourglass.bench.models import card

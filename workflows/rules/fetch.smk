@@ -2,9 +2,9 @@
 # a download does not age with it: the download may be deleted then.
 
 
-def downloads(names):
+def downloaded(names):
     """The files of artifacts."""
-    return [ancient(f"data/downloads/{artifacts.get(name).file}") for name in names]
+    return [ancient(f"data/downloads/{downloads.get(name).file}") for name in names]
 
 
 def ready(wildcards):
@@ -30,7 +30,7 @@ rule fetch:
 
 rule prepare:
     input:
-        lambda wildcards: downloads(requirements.of_dataset(wildcards.dataset)),
+        lambda wildcards: downloaded(requirements.of_dataset(wildcards.dataset)),
     output:
         "data/{dataset}/ready.json",
     log:
@@ -45,7 +45,7 @@ rule prepare:
 
 rule convert:
     input:
-        lambda wildcards: downloads([CARDS[wildcards.model].artifact]),
+        lambda wildcards: downloaded([CARDS[wildcards.model].artifact]),
     output:
         "data/checkpoints/{model}.safetensors",
     log:

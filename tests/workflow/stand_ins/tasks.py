@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import hourglass
 
-__path__ = [f"{path}/tasks" for path in hourglass.__path__]  # how a metric is declared needs no stand-in
+__path__ = [f"{path}/bench/tasks" for path in hourglass.__path__]  # how a metric is declared needs no stand-in
 
 
 def names() -> list[str]:
