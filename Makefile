@@ -7,27 +7,25 @@ PYTHON ?= python3
 
 VENV := .venv
 READY := $(VENV)/.ready
-SNAKEMAKE = snakemake --workflow-profile workflows/profiles/$(PROFILE) $(if $(CORES),--cores $(CORES)) --config suite=$(SUITE)
+# $(call snakemake,TARGETS,CONFIG)
+snakemake = snakemake $(1) --workflow-profile workflows/profiles/$(PROFILE) $(if $(CORES),--cores $(CORES)) --config suite=$(SUITE) $(2)
 
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := suite
 
-suite: $(READY)  ## Run the suite: results, tables, report and verdict (what is done already is not repeated)
-	$(SNAKEMAKE)
+suite: $(READY)  ## Run the suite: results, tables, report and verdict (finished work is not repeated)
+	$(call snakemake)
 
-plan: $(READY)  ## Say what `make suite` would run and download, and what it needs you for
-	$(SNAKEMAKE) --dry-run
+plan: $(READY)  ## Say what `make suite` would run and download, and what you have to do first
+	$(call snakemake,--dry-run)
 	hourglass plan $(SUITE)
 
-tables: $(READY)  ## Make the tables anew from the results there are; costs are counted if they have not been
-	hourglass cost $(SUITE)
-	hourglass collect $(SUITE)
-	hourglass verdict $(SUITE)
-	hourglass tables $(SUITE)
+tables: $(READY)  ## Make the tables from the results so far; costs that were not counted yet are counted
+	$(call snakemake,export verdict tables --forcerun tables,measure=false)
 
-report: tables  ## Make the HTML report anew from the results there are
-	hourglass report $(SUITE)
+report: $(READY)  ## Make tables and HTML report from the results so far
+	$(call snakemake,export verdict tables report --forcerun report,measure=false)
 
 check: $(READY)  ## Compare the results with the accepted ones; fails on a regression
 	hourglass check $(SUITE)
@@ -35,7 +33,7 @@ check: $(READY)  ## Compare the results with the accepted ones; fails on a regre
 accept: $(READY)  ## Make the results the accepted ones: make accept REASON="why they are right"
 	hourglass accept $(SUITE) --reason "$$REASON"
 
-track: $(READY)  ## Hand the results to Weights & Biases once more
+track: $(READY)  ## Send the results to Weights & Biases again
 	hourglass track $(SUITE)
 
 wandb-report: $(READY)  ## Publish a report on the results in Weights & Biases; without a login, print what it would say

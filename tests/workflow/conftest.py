@@ -45,11 +45,11 @@ class Folder:
             arguments, cwd=self.path, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
 
-    def snakemake(self, *options: str, device: str = "cpu") -> tuple[str, ...]:
-        return (sys.executable, "-m", "snakemake", *options, "--config", "suite=tiny.yaml", f"device={device}")
+    def snakemake(self, *options: str, device: str = "cpu", config: tuple[str, ...] = ()) -> tuple[str, ...]:
+        return (sys.executable, "-m", "snakemake", *options, "--config", "suite=tiny.yaml", f"device={device}", *config)
 
-    def run(self, *options: str, device: str = "cpu") -> subprocess.CompletedProcess[str]:
-        return self.command(*self.snakemake("--cores", "2", *options, device=device))
+    def run(self, *options: str, device: str = "cpu", config: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        return self.command(*self.snakemake("--cores", "2", *options, device=device, config=config))
 
     def hourglass(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.command(sys.executable, "-m", "hourglass", *arguments)

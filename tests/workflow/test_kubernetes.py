@@ -127,7 +127,7 @@ def test_a_suite_runs_in_pods_that_share_nothing_but_a_bucket(
     _as_a_clone(folder.path)
     profile = ("--workflow-profile", "workflows/profiles/kubernetes", "--default-storage-prefix", "s3://lab/work")
     endpoint = ("--storage-s3-endpoint-url", bucket.meta.client.meta.endpoint_url)
-    command = list(folder.snakemake(*profile, *endpoint, "--until", "collect", device="cuda"))
+    command = list(folder.snakemake(*profile, *endpoint, "--until", "export", device="cuda"))
     command[command.index("suite=tiny.yaml")] = "suite=tiny"
     run = folder.command(*command)
     logs = [path.read_text() for path in kubernetes.root.glob("*.log")]

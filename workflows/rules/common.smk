@@ -11,7 +11,7 @@ from hourglass.registry import UserError
 from hourglass.bench.models import card
 from hourglass.bench.storage.runlock import clear_after_killed_run
 from hourglass.bench.suites.suite import Suite
-from hourglass.bench.tables.definition import load_all
+from hourglass.bench.tables.definition import files, load_all
 from hourglass.bench.tables.render import FORMATS
 
 try:
@@ -30,8 +30,11 @@ except UserError as error:
 
 NAME = config.get("suite", "embedded")
 OUT = f"results/{SUITE.name}"
+
+# With `--config measure=false`, tables and report are made of the measurements there are; only costs are counted.
+MEASURE = config.get("measure", True) not in (False, "false")
 ACCEPTED = [local(path) for path in glob(f"tables/accepted/{SUITE.name}.yaml")]
-DEFINITIONS = [local(f"tables/definitions/{table}.yaml") for table in TABLES]
+DEFINITIONS = [local(path.as_posix()) for path in files(Path("tables"))]
 QUOTED = [local(path.as_posix()) for path in SUITE.quoted()]
 
 # A limit that is not declared is none: without this, all jobs would start on one GPU at once.

@@ -78,18 +78,3 @@ rule merge:
         "accuracy of {wildcards.case}"
     shell:
         "hourglass merge {NAME} {wildcards.case} > {log} 2>&1"
-
-
-rule cost:
-    output:
-        f"{OUT}/{{case}}/cost.json",
-    log:
-        f"{OUT}/logs/{{case}}.cost.log",
-    priority: 1
-    threads: 1
-    params:
-        case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
-    message:
-        "cost of {wildcards.case}"
-    shell:
-        "hourglass cost {NAME} {wildcards.case} > {log} 2>&1"

@@ -3,7 +3,7 @@
 
 
 def downloaded(names):
-    """The files of artifacts."""
+    """The files of these downloads."""
     return [ancient(f"data/downloads/{downloads.get(name).file}") for name in names]
 
 

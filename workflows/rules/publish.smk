@@ -1,10 +1,53 @@
-# Three readers of the same table, and the exit code, which comes last so that a failed verdict can be read about.
+# What is made of the measurements. Each starts from them alone; the exit code comes last, so that a failed verdict can be
+# read about.
+
+
+def measurements():
+    """The files that everything here starts from."""
+    files = [
+        (measurement, f"{OUT}/{case.id}/{measurement}.json")
+        for case in SUITE.cases
+        for measurement in case.measurements
+        if measurement == "cost" or case.id not in LEFT_OUT
+    ]
+    return [
+        file
+        for measurement, file in files
+        if MEASURE or measurement == "cost" or os.path.exists(file)
+    ]
+
+
+rule export:
+    input:
+        measurements(),
+    output:
+        f"{OUT}/results.csv",
+    log:
+        f"{OUT}/logs/export.log",
+    localrule: True
+    shell:
+        "hourglass export {NAME} > {log} 2>&1"
+
+
+rule verdict:
+    input:
+        measurements(),
+        ACCEPTED,
+    output:
+        f"{OUT}/verdict.json",
+    log:
+        f"{OUT}/logs/verdict.log",
+    localrule: True
+    params:
+        suite=SUITE.model_dump_json(),
+    shell:
+        "hourglass verdict {NAME} > {log} 2>&1"
 
 
 rule tables:
     input:
-        rules.collect.output,
-        rules.verdict.output,
+        measurements(),
+        ACCEPTED,
         DEFINITIONS,
         QUOTED,
     output:
@@ -12,15 +55,16 @@ rule tables:
     log:
         f"{OUT}/logs/tables.log",
     localrule: True
+    params:
+        suite=SUITE.model_dump_json(),
     shell:
-        "hourglass tables {NAME} > {log} 2>&1"
+        "hourglass tables {NAME} 2>&1 | tee {log}"
 
 
 rule report:
     input:
-        rules.collect.input,
-        rules.collect.output,
-        rules.verdict.output,
+        measurements(),
+        ACCEPTED,
         DEFINITIONS,
         QUOTED,
     output:
@@ -28,14 +72,15 @@ rule report:
     log:
         f"{OUT}/logs/report.log",
     localrule: True
+    params:
+        suite=SUITE.model_dump_json(),
     shell:
         "hourglass report {NAME} > {log} 2>&1"
 
 
 rule track:
     input:
-        rules.collect.input,
-        rules.collect.output,
+        measurements(),
     output:
         f"{OUT}/tracking.json",
     log:
@@ -47,7 +92,7 @@ rule track:
 
 rule check:
     input:
-        rules.collect.input,
+        rules.export.output,
         rules.verdict.output,
         rules.tables.output,
         rules.report.output,

@@ -53,7 +53,7 @@ def missing(backend: str) -> str | None:
     Args:
         backend: One of `BACKENDS`.
     """
-    absent = next((package for package in _known(backend).packages if find_spec(package) is None), None)
+    absent = next((package for package in known(backend).packages if find_spec(package) is None), None)
     return absent and _refusal(backend, absent, "is not installed")
 
 
@@ -66,7 +66,7 @@ def require(backend: str) -> None:
     Raises:
         UserError: It cannot be imported; the message names the environment that has it.
     """
-    for package in _known(backend).packages:
+    for package in known(backend).packages:
         try:
             import_module(package)
         except ImportError as error:
@@ -79,11 +79,16 @@ def versions(backend: str) -> dict[str, str]:
     Args:
         backend: One of `BACKENDS`.
     """
-    wanted = _known(backend).distributions
+    wanted = known(backend).distributions
     return {found.name: found.version for found in metadata.distributions() if found.name in wanted}
 
 
-def _known(backend: str) -> Backend:
+def known(backend: str) -> Backend:
+    """What a backend needs.
+
+    Raises:
+        UserError: No backend has that name.
+    """
     if backend not in BACKENDS:
         raise UserError(f"backend: unknown name '{backend}'; {hint(backend, list(BACKENDS))}")
     return BACKENDS[backend]

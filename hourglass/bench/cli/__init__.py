@@ -34,7 +34,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "speed": measurements.speed,
     },
     "What came out": {
-        "collect": outcomes.collect,
+        "export": outcomes.export,
         "tables": outcomes.write_tables,
         "report": outcomes.report,
         "verdict": outcomes.verdict,

@@ -1,7 +1,10 @@
-"""Commands that measure one case of a suite."""
+"""Commands that measure cases of a suite."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,45 +14,43 @@ from hourglass.bench.cli.options import (
     DATA,
     RESULTS,
     CaseArgument,
+    CasesArgument,
     DataOption,
     DeviceOption,
     ResultsOption,
     SuiteArgument,
-    open_stages,
 )
 from hourglass.registry import UserError
 
 if TYPE_CHECKING:
-    from hourglass.bench.measuring import Measured
+    from hourglass.bench.measuring import Result
     from hourglass.bench.suites.suite import Case, Measurement
 
 
 def accuracy(
     suite: SuiteArgument,
-    case: CaseArgument,
+    cases: CasesArgument = None,
     device: DeviceOption = "cpu",
     data: DataOption = DATA,
     results: ResultsOption = RESULTS,
     predictions: Annotated[Path | None, typer.Option(help="Folder to save the predictions in.")] = None,
     shard: Annotated[str | None, typer.Option(help="Measure a part only, as 2/7, for `merge`.")] = None,
 ) -> None:
-    """Measure how good a case's predictions are."""
-    from hourglass.bench import measuring
-
-    chosen = _case(suite, case)
+    """Measure how good the predictions of cases are."""
     if shard is not None:
-        from hourglass.bench.measuring.sharding import Shard
-        from hourglass.bench.results import shards
-
-        part = Shard.parse(shard)
         if predictions is not None:
             raise UserError("predictions: are not saved from a shard; leave out --predictions or --shard")
-        partial = measuring.accuracy_of_shard(chosen, data, part, device=_device(device))
-        print(shards.save(results, chosen, part, partial, measuring.provenance(chosen, partial["conditions"])))
+        _measure("accuracy", suite, cases, results, lambda case: _shard(case, shard, _device(device), data, results))
         return
-    _save(
-        results, "accuracy", chosen, measuring.accuracy(chosen, data, device=_device(device), predictions=predictions)
-    )
+
+    def run(case: Case) -> Path:
+        from hourglass.bench import measuring
+
+        folder = predictions and (predictions / case.id if len(cases or ()) != 1 else predictions)
+        measured = measuring.accuracy(case, data, device=_device(device), predictions=folder)
+        return _save(results, "accuracy", case, measured)
+
+    _measure("accuracy", suite, cases, results, run)
 
 
 def merge(
@@ -58,7 +59,7 @@ def merge(
     results: ResultsOption = RESULTS,
     shards: Annotated[int | None, typer.Option(min=1, help="How many; default: as the suite says.")] = None,
 ) -> None:
-    """Make a case's accuracy of its shards, the same to the last digit as if it had been measured in one piece."""
+    """Merge the shards of a case's accuracy: the same digits as if it had been measured in one piece."""
     from hourglass.bench.results import shards as stored
     from hourglass.bench.results.records import save
     from hourglass.bench.suites.suite import Suite
@@ -70,39 +71,81 @@ def merge(
 
 def cost(
     suite: SuiteArgument,
-    case: Annotated[str | None, typer.Argument(help="Id of a case; default: all that have not been counted.")] = None,
+    cases: CasesArgument = None,
     device: Annotated[str | None, typer.Option(help="Default: cpu, or meta for a model without weights.")] = None,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Count what a case computes."""
-    from hourglass.bench import measuring
+    """Count what cases compute."""
 
-    if case is None:
-        stages = open_stages(suite, results)
-        print(f"{stages.folder}: {stages.count()} cases counted")
-        return
-    chosen = _case(suite, case)
-    _save(results, "cost", chosen, measuring.cost(chosen, device=_device(device) if device else None))
+    def run(case: Case) -> Path:
+        from hourglass.bench import measuring
+
+        return _save(results, "cost", case, measuring.cost(case, device=_device(device) if device else None))
+
+    _measure("cost", suite, cases, results, run)
 
 
 def speed(
     suite: SuiteArgument,
-    case: CaseArgument,
+    cases: CasesArgument = None,
     device: DeviceOption = "cpu",
     data: DataOption = DATA,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Time a case against its baseline, on a machine that does nothing else."""
-    from hourglass.bench import measuring
+    """Time cases against their baselines, on a machine that does nothing else."""
 
-    chosen = _case(suite, case)
-    _save(results, "speed", chosen, measuring.speed(chosen, data, device=_device(device)))
+    def run(case: Case) -> Path:
+        from hourglass.bench import measuring
+
+        return _save(results, "speed", case, measuring.speed(case, data, device=_device(device)))
+
+    _measure("speed", suite, cases, results, run)
 
 
-def _case(suite: str, case: str) -> Case:
+def _measure(
+    measurement: Measurement, suite: str, ids: Sequence[str] | None, results: Path, run: Callable[[Case], Path]
+) -> None:
+    """Measure cases one after another, each in the environment of its model's backend.
+
+    One that fails keeps none of the others from being measured; the command fails after the last one.
+
+    Args:
+        measurement: What is measured of them.
+        suite: Name or path.
+        ids: Of the cases; None for all of the suite that have not been measured.
+        results: Folder of all results.
+        run: Measures a case and stores what came out; the file.
+    """
+    from hourglass.bench.results.records import unmeasured
     from hourglass.bench.suites.suite import Suite
 
-    return Suite.load(suite).case(case)
+    loaded = Suite.load(suite)
+    cases = [loaded.case(name) for name in ids] if ids else unmeasured(results, loaded, measurement)
+    failures = []
+    for python, together in _by_interpreter(cases).items():
+        if python is not None:
+            options = [argument for argument in sys.argv[1:] if argument not in (ids or ())]
+            command = [str(python), "-m", "hourglass", *options, *(case.id for case in together)]
+            failures += [""] if subprocess.run(command).returncode else []
+            continue
+        for case in together:
+            try:
+                print(run(case), flush=True)
+            except UserError as error:
+                failures.append(f"{case.id}: {error}" if len(cases) > 1 else str(error))
+    if failures:
+        raise UserError("\nhourglass: ".join(filter(None, failures)) or "a case failed in another environment")
+
+
+def _by_interpreter(cases: Iterable[Case]) -> dict[Path | None, list[Case]]:
+    """Cases by the interpreter that runs their models; None is this one."""
+    from hourglass.bench import models
+    from hourglass.bench.backends.environments import interpreter
+
+    found: dict[Path | None, list[Case]] = {}
+    for case in cases:
+        found.setdefault(interpreter(models.card(case.model).backend), []).append(case)
+    return found
 
 
 def _device(name: str) -> str:
@@ -114,9 +157,19 @@ def _device(name: str) -> str:
     return name
 
 
-def _save(results: Path, measurement: Measurement, case: Case, measured: Measured) -> None:
+def _shard(case: Case, shard: str, device: str, data: Path, results: Path) -> Path:
+    from hourglass.bench import measuring
+    from hourglass.bench.measuring.types import Shard
+    from hourglass.bench.results import shards
+
+    part = Shard.parse(shard)
+    partial = measuring.accuracy_of_shard(case, data, part, device=device)
+    return shards.save(results, case, part, partial, measuring.provenance(case, partial["conditions"]))
+
+
+def _save(results: Path, measurement: Measurement, case: Case, measured: Result) -> Path:
     from hourglass.bench import measuring
     from hourglass.bench.results.records import record, save
 
     provenance = measuring.provenance(case, measured["conditions"])
-    print(save(results, record(measurement, case, measured["values"], measured["samples"], provenance)))
+    return save(results, record(measurement, case, measured["values"], measured["samples"], provenance))

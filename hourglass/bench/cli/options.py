@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and the suite they name."""
+"""Arguments and options that several commands share, and what they stand for."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import typer
 from hourglass.bench.storage.shipped import shipped
 
 if TYPE_CHECKING:
-    from hourglass.bench.cli.stages import Stages
+    from hourglass.bench.results.outcome import Outcome
 
 SuiteArgument = Annotated[str, typer.Argument(help="Name of a suite, or path of its YAML file.")]
 CaseArgument = Annotated[str, typer.Argument(help="Id of a case; `hourglass list cases` shows them.")]
+CasesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="Ids of cases; `hourglass list cases` shows them. Default: all that have not been measured."),
+]
 DeviceOption = Annotated[str, typer.Option(help="Where models run: cpu, cuda (a GPU that no other job has), cuda:1.")]
 ResultsOption = Annotated[Path, typer.Option(help="Folder of all results.")]
 DataOption = Annotated[Path, typer.Option(help="Folder of the prepared data sets.")]
@@ -25,21 +29,14 @@ TablesOption = Annotated[
 RESULTS, DATA, TABLES = Path("results"), Path("data"), Path("tables")
 
 
-def open_stages(suite: str, results: Path, tables: Path = TABLES, data: Path | None = None) -> Stages:
-    """The stages of a suite.
-
-    Where a folder of data is given, cases that cannot be measured without the user are left out, and named.
-    """
-    from hourglass.bench.cli.stages import Stages
+def load_outcome(suite: str, results: Path, tables: Path, data: Path) -> Outcome:
+    """What came of a suite, with the verdicts on it."""
+    from hourglass.bench.results.outcome import Outcome
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
-    if tables == TABLES and not tables.is_dir():
-        tables = shipped("tables")
-    if data is None:
-        return Stages(loaded, results, tables)
-    from hourglass.bench.results import requirements
+    return Outcome.load(Suite.load(suite), results=results, tables=tables_folder(tables), data=data)
 
-    left_out = requirements.left_out(loaded, data=data, results=results)
-    print(requirements.in_short(left_out), end="")
-    return Stages(loaded, results, tables, left_out)
+
+def tables_folder(tables: Path) -> Path:
+    """The folder that was asked for; by default the current folder's or, where it has none, the project's own."""
+    return shipped("tables") if tables == TABLES and not tables.is_dir() else tables

@@ -1,8 +1,10 @@
-"""Commands that make something of a suite's measurements: tables, pages, a verdict."""
+"""Commands that make something of a suite's measurements: tables, pages, a verdict.
+
+Each starts from the stored measurements, and none needs another to have run before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,38 +18,70 @@ from hourglass.bench.cli.options import (
     ResultsOption,
     SuiteArgument,
     TablesOption,
-    open_stages,
+    load_outcome,
+    tables_folder,
 )
 
 if TYPE_CHECKING:
-    from hourglass.bench.results.verdict import Verdict
+    from hourglass.bench.results.outcome import Outcome
+    from hourglass.bench.tables.model import Table
 
 
-def collect(suite: SuiteArgument, results: ResultsOption = RESULTS) -> None:
-    """Gather a suite's measurements into one tidy table."""
-    print(open_stages(suite, results).collect())
+def export(suite: SuiteArgument, results: ResultsOption = RESULTS) -> None:
+    """Export a suite's measurements as one tidy CSV file."""
+    from hourglass.bench.results.outcome import measured
+    from hourglass.bench.results.records import rows, to_csv
+    from hourglass.bench.storage.files import write_text
+    from hourglass.bench.suites.suite import Suite
+
+    loaded = Suite.load(suite)
+    path = results / loaded.name / "results.csv"
+    write_text(path, to_csv(rows(measured(loaded, results))))
+    print(path)
 
 
-def write_tables(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+def write_tables(
+    suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
+) -> None:
     """Write a suite's tables as Markdown, LaTeX, CSV and HTML; print those that stand beside published ones."""
+    from hourglass.bench.storage.files import write_text
+    from hourglass.bench.tables.definition import load_all
+    from hourglass.bench.tables.render import FORMATS
     from hourglass.bench.tables.terminal import show
 
-    stages = open_stages(suite, results, tables)
-    for table in stages.tabulate():
-        show(table)
-    print(stages.folder / "tables")
+    outcome = load_outcome(suite, results, tables, data)
+    folder = results / outcome.suite.name / "tables"
+    definitions = load_all(tables_folder(tables), outcome.suite)
+    for table in _tables(outcome, tables):
+        for ending, render in FORMATS.items():
+            write_text(folder / f"{table.name}.{ending}", render(table))
+        if definitions[table.name].rows == "published":
+            show(table)
+    print(folder)
 
 
-def report(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+def report(
+    suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
+) -> None:
     """Write one self-contained HTML page about a suite's results."""
-    print(open_stages(suite, results, tables).report())
+    from hourglass.bench.report.page import render
+    from hourglass.bench.storage.files import write_text
+
+    outcome = load_outcome(suite, results, tables, data)
+    path = results / outcome.suite.name / "report.html"
+    write_text(path, render(outcome, _tables(outcome, tables)))
+    print(path)
 
 
 def verdict(
     suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
 ) -> None:
-    """As `check`, but write down what is found and do not fail by it."""
-    _print_verdicts(open_stages(suite, results, tables, data).write_verdict())
+    """Compare a suite's measurements with the accepted ones and store what is found; a regression does not fail."""
+    from hourglass.bench.storage.files import write_json
+
+    outcome = load_outcome(suite, results, tables, data)
+    write_json(results / outcome.suite.name / "verdict.json", outcome.summary())
+    _print_verdicts(outcome)
 
 
 def check(
@@ -56,9 +90,9 @@ def check(
     """Compare a suite's measurements with the accepted ones, and fail if anything regressed or is missing."""
     from hourglass.bench.results.verdict import passed
 
-    verdicts = open_stages(suite, results, tables, data).judge()
-    _print_verdicts(verdicts)
-    if not passed(verdicts):
+    outcome = load_outcome(suite, results, tables, data)
+    _print_verdicts(outcome)
+    if not passed(outcome.verdicts):
         raise typer.Exit(1)
 
 
@@ -70,24 +104,36 @@ def accept(
     data: DataOption = DATA,
 ) -> None:
     """Make a suite's results the ones that later results are compared with, and show what that changes."""
-    print(open_stages(suite, results, tables, data).accept(reason), end="")
+    from hourglass.bench.results import accepted, requirements
+    from hourglass.bench.results.outcome import measured
+    from hourglass.bench.suites.suite import Suite
+
+    loaded = Suite.load(suite)
+    records = measured(loaded, results)
+    left_out = requirements.left_out(loaded, data=data, results=results)
+    print(requirements.in_short(left_out), end="")
+    print(accepted.accept(tables_folder(tables), loaded, records, reason, left_out.keys()), end="")
 
 
 def annotate(
     suite: SuiteArgument,
     results: ResultsOption = RESULTS,
     tables: TablesOption = TABLES,
+    data: DataOption = DATA,
     summary: Annotated[
         Path | None, typer.Option(envvar="GITHUB_STEP_SUMMARY", help="File to append a summary in Markdown to.")
     ] = None,
 ) -> None:
     """Print a suite's verdict as annotations of GitHub Actions."""
-    stages = open_stages(suite, results, tables)
-    annotations, text = stages.annotate()
+    from hourglass.bench.report import github
+    from hourglass.bench.tables.render import markdown
+
+    outcome = load_outcome(suite, results, tables, data)
     if summary is not None:
+        texts = [markdown(table) for table in _tables(outcome, tables)]
         with summary.open("a", encoding="utf-8") as file:
-            file.write(text)
-    print("\n".join(annotations))
+            file.write(github.summary(outcome.suite.title, outcome.verdicts, texts))
+    print("\n".join(github.commands(outcome.verdicts)))
 
 
 def track(
@@ -95,18 +141,50 @@ def track(
     results: ResultsOption = RESULTS,
     timeout: Annotated[float, typer.Option(help="Seconds after which it is given up.")] = 300,
 ) -> None:
-    """Hand a suite's results to Weights & Biases, which may fail without failing anything."""
-    print(open_stages(suite, results).track(timeout))
+    """Send a suite's results to Weights & Biases. A service that does not answer fails nothing."""
+    from hourglass.bench.results.outcome import measured
+    from hourglass.bench.storage.files import write_json
+    from hourglass.bench.suites.suite import Suite
+    from hourglass.bench.tracking.runs import runs
+    from hourglass.bench.tracking.track import track as send
+
+    loaded = Suite.load(suite)
+    folder = results / loaded.name
+    message = send(runs(measured(loaded, results)), folder / "tracking", timeout=timeout)
+    write_json(folder / "tracking.json", {"outcome": message})
+    print(message)
 
 
-def wandb_report(suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES) -> None:
+def wandb_report(
+    suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
+) -> None:
     """Publish a report on a suite's runs in Weights & Biases; without a login, print what it would say."""
-    print(open_stages(suite, results, tables).wandb_report())
+    from hourglass.bench.tables.render import markdown
+    from hourglass.bench.tracking import report as reports
+
+    outcome = load_outcome(suite, results, tables, data)
+    composed = reports.compose(outcome, [markdown(table) for table in _tables(outcome, tables)])
+    if reports.logged_in():
+        print(reports.publish(composed))
+    else:
+        print(f"{reports.as_text(composed)}\n\nnot published: run `wandb login` or set WANDB_API_KEY")
 
 
-def _print_verdicts(verdicts: Sequence[Verdict]) -> None:
+def _tables(outcome: Outcome, tables: Path) -> list[Table]:
+    from hourglass.bench.tables.build import build
+    from hourglass.bench.tables.content import Content
+    from hourglass.bench.tables.definition import load_all
+
+    content = Content(outcome)
+    definitions = load_all(tables_folder(tables), outcome.suite)
+    return [build(name, definition, content) for name, definition in definitions.items()]
+
+
+def _print_verdicts(outcome: Outcome) -> None:
+    from hourglass.bench.results.requirements import in_short
     from hourglass.bench.results.verdict import findings, in_numbers, where
 
-    for status, detail, places in findings(verdicts):
+    print(in_short(outcome.left_out), end="")
+    for status, detail, places in findings(outcome.verdicts):
         print(f"{status}: {where(places)}: {detail}")
-    print(in_numbers(verdicts))
+    print(in_numbers(outcome.verdicts))

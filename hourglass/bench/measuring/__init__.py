@@ -7,11 +7,12 @@ from hourglass.bench.measuring.cost import cost
 from hourglass.bench.measuring.provenance import provenance
 from hourglass.bench.measuring.quantities import all_quantities, quantity
 from hourglass.bench.measuring.speed import speed
-from hourglass.bench.measuring.types import Measured, Partial
+from hourglass.bench.measuring.types import Partial, Result, Shard
 
 __all__ = [
-    "Measured",
     "Partial",
+    "Result",
+    "Shard",
     "accuracy",
     "accuracy_of_shard",
     "all_quantities",

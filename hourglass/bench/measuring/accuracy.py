@@ -14,15 +14,15 @@ from torch import Tensor
 from hourglass.bench import datasets, models, tasks
 from hourglass.bench.datasets import Category, Dataset, Sample
 from hourglass.bench.measuring.running import Runner, build, device_named, reproducible, threads, to_float
-from hourglass.bench.measuring.sharding import WHOLE, Shard
-from hourglass.bench.measuring.types import Case, Measured, Partial
+from hourglass.bench.measuring.types import WHOLE, Partial, Result, Shard
+from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
 THREADS = 1
 """More would add up numbers in another order, and results would depend on the number of cores."""
 
 
-def accuracy(case: Case, data_root: Path, *, device: str = "cpu", predictions: Path | None = None) -> Measured:
+def accuracy(case: Case, data_root: Path, *, device: str = "cpu", predictions: Path | None = None) -> Result:
     """Measure a case's metrics, as the model's card and the data set say they are to be measured.
 
     Args:
@@ -53,7 +53,7 @@ def accuracy_of_shard(case: Case, data_root: Path, shard: Shard, *, device: str 
     return _score(case, data_root, shard, device, None)[1]
 
 
-def merged(task: str, partials: Sequence[Partial]) -> Measured:
+def merged(task: str, partials: Sequence[Partial]) -> Result:
     """What `accuracy` measures, to the last digit, from all shards of a case in their order.
 
     Args:

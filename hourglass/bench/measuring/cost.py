@@ -11,12 +11,13 @@ from hourglass.bench.measuring.conventions import convention_of, regions
 from hourglass.bench.measuring.macs import count_macs
 from hourglass.bench.measuring.memory import can_count, peak_bytes
 from hourglass.bench.measuring.running import build, device_named, example, reproducible, threads
-from hourglass.bench.measuring.types import Case, Measured
+from hourglass.bench.measuring.types import Result
+from hourglass.bench.suites.suite import Case
 
 GIGA, MEBI = 1e9, 2**20
 
 
-def cost(case: Case, data_root: Path | None = None, *, device: str | None = None) -> Measured:
+def cost(case: Case, data_root: Path | None = None, *, device: str | None = None) -> Result:
     """Count what a case costs for one image of the size the model is timed on.
 
     Args:

@@ -18,7 +18,7 @@ import torch
 from hourglass import methods
 from hourglass.bench import backends, models
 from hourglass.bench.datasets.base import fingerprint
-from hourglass.bench.measuring.types import Case
+from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
 PACKAGE = Path(__file__).parents[2]

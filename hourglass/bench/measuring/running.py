@@ -15,8 +15,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hourglass import methods
 from hourglass.bench import datasets, models
-from hourglass.bench.measuring.types import Case
 from hourglass.bench.models.inference import Inference, whole
+from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
 

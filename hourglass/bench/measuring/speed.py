@@ -14,7 +14,8 @@ import torch
 from hourglass.bench import datasets
 from hourglass.bench.measuring.running import Runner, build, device_named, example, reproducible, threads
 from hourglass.bench.measuring.statistics import Interval, is_stable, median_interval, paired_ratio
-from hourglass.bench.measuring.types import Case, Measured
+from hourglass.bench.measuring.types import Result
+from hourglass.bench.suites.suite import Case
 
 Clock = Callable[[], float]
 """Seconds since some moment."""
@@ -25,7 +26,7 @@ BASELINE, METHOD, CONTROL = "baseline", "method", "control"
 
 
 @dataclass(frozen=True)
-class Effort:
+class TimingBudget:
     """How long to measure.
 
     Attributes:
@@ -45,8 +46,8 @@ class Effort:
     warm_up: int = 8
 
 
-LATENCY = Effort()
-THROUGHPUT = Effort(rounds=5, seconds=3.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
+LATENCY = TimingBudget()
+THROUGHPUT = TimingBudget(rounds=5, seconds=3.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
 
 
 def speed(
@@ -55,9 +56,9 @@ def speed(
     *,
     device: str = "cpu",
     clock: Clock = perf_counter,
-    latency: Effort = LATENCY,
-    throughput: Effort = THROUGHPUT,
-) -> Measured:
+    latency: TimingBudget = LATENCY,
+    throughput: TimingBudget = THROUGHPUT,
+) -> Result:
     """Time a case and its baseline: latency at batch 1, throughput at the case's batch.
 
     The baseline also runs a second time in every round, as a control: its speed-up over itself says how quiet the
@@ -68,8 +69,8 @@ def speed(
         data_root: Folder of the prepared data sets, to take images from; None makes some up.
         device: Where to run. On a CUDA device, its own events are the clock.
         clock: For the CPU.
-        latency: Effort at batch 1.
-        throughput: Effort at the case's batch.
+        latency: TimingBudget at batch 1.
+        throughput: TimingBudget at the case's batch.
 
     Raises:
         UserError: As `running.build`.
@@ -92,13 +93,15 @@ def speed(
     }
 
 
-def interleave(contenders: Mapping[str, Callable[[], object]], timer: Timer, effort: Effort) -> dict[str, list[float]]:
+def interleave(
+    contenders: Mapping[str, Callable[[], object]], timer: Timer, budget: TimingBudget
+) -> dict[str, list[float]]:
     """Run contenders in turn, each once a round and in another order every round, after a warm-up of the same kind.
 
     Args:
         contenders: By name; in the first round they run in this order.
         timer: Times one run.
-        effort: When to stop.
+        budget: When to stop.
 
     Returns:
         Seconds of every run by name, warm-up left out; round i of one belongs to round i of the others.
@@ -109,13 +112,13 @@ def interleave(contenders: Mapping[str, Callable[[], object]], timer: Timer, eff
     gc.collect()
     gc.disable()
     try:
-        for turn in range(effort.warm_up):
+        for turn in range(budget.warm_up):
             _round(contenders, turn, timer, warm_up)
-            if all(is_stable(times, effort.window, effort.tolerance) for times in warm_up.values()):
+            if all(is_stable(times, budget.window, budget.tolerance) for times in warm_up.values()):
                 break
-        for turn in range(effort.most_rounds):
+        for turn in range(budget.most_rounds):
             _round(contenders, turn, timer, samples)
-            if turn + 1 >= effort.rounds and sum(map(sum, samples.values())) >= effort.seconds:
+            if turn + 1 >= budget.rounds and sum(map(sum, samples.values())) >= budget.seconds:
                 break
     finally:
         if collecting:

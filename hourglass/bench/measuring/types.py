@@ -1,68 +1,12 @@
-"""What a measurement takes and what it returns."""
+"""What a measurement returns, and the part of one that a shard is."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, TypedDict
+import re
+from dataclasses import dataclass
+from typing import Any, TypedDict
 
-
-class Case(Protocol):
-    """A model on a data set by a method: what measuring needs of `hourglass.bench.suites.suite.Case`."""
-
-    @property
-    def suite(self) -> str:
-        """Name of the suite."""
-        ...
-
-    @property
-    def suite_version(self) -> int:
-        """Of the suite."""
-        ...
-
-    @property
-    def task(self) -> str:
-        """Name of the task."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """Name of the model."""
-        ...
-
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        ...
-
-    @property
-    def method(self) -> str:
-        """Name of the method."""
-        ...
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Of the method."""
-        ...
-
-    @property
-    def images(self) -> int | None:
-        """How many images of the evaluation split, from the first on; None for all."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """Images per forward pass for accuracy and throughput."""
-        ...
-
-    @property
-    def precision(self) -> str:
-        """``float32``, ``bfloat16`` or ``float16``."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of everything random."""
-        ...
+from hourglass.registry import UserError
 
 
 class Partial(TypedDict):
@@ -73,12 +17,12 @@ class Partial(TypedDict):
     categories: list[Any]
     """Of the data set: the fields of each, in order."""
     samples: dict[str, Any]
-    """As of `Measured`."""
+    """As of `Result`."""
     conditions: dict[str, Any]
-    """As of `Measured`."""
+    """As of `Result`."""
 
 
-class Measured(TypedDict):
+class Result(TypedDict):
     """What every measurement returns."""
 
     values: dict[str, float | int | None]
@@ -87,3 +31,42 @@ class Measured(TypedDict):
     """Raw samples behind the values, and what else helps to read them."""
     conditions: dict[str, Any]
     """Under which the values hold: device, threads, attention kernels, data."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several contiguous parts of a case's images.
+
+    Attributes:
+        number: Which, from 1 on.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+    @staticmethod
+    def parse(text: str) -> Shard:
+        """A shard as it is written: ``2/7``.
+
+        Raises:
+            UserError: It is none.
+        """
+        numbers = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+        if numbers is None or not 1 <= int(numbers[1]) <= int(numbers[2]):
+            raise UserError(f"shard: '{text}' is none; write K/N with K from 1 to N, as in 2/7")
+        return Shard(int(numbers[1]), int(numbers[2]))
+
+    def images(self, count: int, batch: int) -> range:
+        """Indices of its images, which are none if there are fewer batches than shards.
+
+        Args:
+            count: Images of all shards.
+            batch: Images per forward pass. No batch is cut, as the digits of an image may depend on its batch.
+        """
+        batches = -(-count // batch)
+        first, end = (batches * number // self.of for number in (self.number - 1, self.number))
+        return range(first * batch, min(end * batch, count))
+
+
+WHOLE = Shard(1, 1)

@@ -1,25 +1,23 @@
-"""What the report says, from the same table that everything else reads."""
+"""What the report says, from the same outcome that everything else reads."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
 from hourglass.bench.report.figures import Panel, Point, svg
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.records import common_provenance
 from hourglass.bench.results.verdict import findings, passed
 from hourglass.bench.suites.suite import Case, Experiment
-from hourglass.bench.tables.content import Content, fastest_that_keeps
+from hourglass.bench.tables.content import KEEP, Content
 from hourglass.bench.tables.model import Table
 from hourglass.bench.tables.render import html
-
-KEEP = 0.99
-"""Share of the baseline's accuracy that the headline asks for."""
 
 COSTS = (("cost", "gmacs_executed", "GMACs executed"), ("speed", "latency_ms", "latency [ms]"))
 
@@ -37,34 +35,33 @@ class Highlight:
     metric: str
 
 
-def render(content: Content, tables: Sequence[Table], provenance: Mapping[str, Any]) -> str:
+def render(outcome: Outcome, tables: Sequence[Table]) -> str:
     """The page as HTML.
 
     Args:
-        content: The suite with its measurements and verdicts.
+        outcome: The suite with its measurements and verdicts.
         tables: Those to print: the ones that are not about a single task first.
-        provenance: What is the same for all measurements, to be printed as it is.
     """
+    content = Content(outcome)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    verdicts = list(content.verdicts)
     return environment.get_template("page.html").render(
-        suite=content.suite,
-        passed=passed(verdicts),
-        counts=Counter(verdict.status for verdict in verdicts),
-        findings=findings(verdicts),
-        highlights=[_highlight(experiment, content) for experiment in content.suite.experiments],
-        figures=[(experiment, Markup(_figure(experiment, content))) for experiment in content.suite.experiments],
+        suite=outcome.suite,
+        passed=passed(outcome.verdicts),
+        counts=Counter(verdict.status for verdict in outcome.verdicts),
+        findings=findings(outcome.verdicts),
+        highlights=[_highlight(experiment, content) for experiment in outcome.suite.experiments],
+        figures=[(experiment, Markup(_figure(experiment, content))) for experiment in outcome.suite.experiments],
         tables=[Markup(html(table)) for table in tables],
-        provenance=provenance,
+        provenance=common_provenance(outcome.records),
         keep=KEEP,
     )
 
 
 def _highlight(experiment: Experiment, content: Content) -> Highlight:
-    metric = content.metrics[experiment.id]
-    case = fastest_that_keeps(KEEP, experiment.id, content)
+    metric = content.outcome.metrics[experiment.id]
+    case = content.fastest_that_keeps(KEEP, experiment.id)
     if case is None:
         return Highlight(experiment.task, experiment.model, experiment.dataset, "", None, None, metric.title)
     speedup, kept = content.value(case, "speed", "speedup"), content.accuracy_kept(case)
@@ -72,8 +69,8 @@ def _highlight(experiment: Experiment, content: Content) -> Highlight:
 
 
 def _figure(experiment: Experiment, content: Content) -> str:
-    metric = content.metrics[experiment.id]
-    cases = [case for case in content.suite.cases if case.experiment == experiment.id]
+    metric = content.outcome.metrics[experiment.id]
+    cases = [case for case in content.outcome.suite.cases if case.experiment == experiment.id]
     baseline = content.value(cases[0], "accuracy", metric.name)
     keep = None
     if baseline is not None:

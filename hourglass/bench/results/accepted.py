@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
 
 import yaml
 from pydantic import Field
 
-from hourglass.bench.results.records import Measured, Record
+from hourglass.bench.results.records import Comparable, Record, comparable
 from hourglass.bench.storage.documents import Document, read
 from hourglass.bench.storage.files import write_text
 from hourglass.bench.suites.suite import Measurement, Name, Suite
@@ -31,7 +31,7 @@ class Accepted(Document):
     suite: Name
     reason: str = Field(min_length=1)
     commits: tuple[str, ...]
-    cases: dict[str, dict[Measurement, Measured]]
+    cases: dict[str, dict[Measurement, Comparable]]
 
 
 def path_of(tables: Path, suite: Suite) -> Path:
@@ -90,19 +90,23 @@ def accept(
     return "".join(lines)
 
 
-def _judged(suite: Suite, records: list[Record]) -> dict[str, dict[Measurement, Measured]]:
+def _judged(suite: Suite, records: list[Record]) -> dict[str, dict[Measurement, Comparable]]:
     """Only what verdicts are about: less to review, nothing that changes from run to run without meaning anything."""
-    cases: dict[str, dict[Measurement, Measured]] = {}
-    for record in records:
-        quantities = {
-            "accuracy": (suite.experiment(record.case).accuracy.metric,),
-            "cost": JUDGED_COST,
-            "speed": JUDGED_SPEED,
-        }[record.measurement]
-        values = {name: record.values[name] for name in quantities if name in record.values}
-        measured = Measured(conditions=record.conditions, values=values)
-        cases.setdefault(record.case.id, {})[record.measurement] = measured
-    return cases
+    quantities = {
+        case.id: {"accuracy": (suite.experiment(case).accuracy.metric,), "cost": JUDGED_COST, "speed": JUDGED_SPEED}
+        for case in suite.cases
+    }
+    return {
+        case: {
+            measurement: of_case.model_copy(update={"values": _chosen(of_case.values, quantities[case][measurement])})
+            for measurement, of_case in measured.items()
+        }
+        for case, measured in comparable(records).items()
+    }
+
+
+def _chosen(values: Mapping[str, float | int | None], names: Sequence[str]) -> dict[str, float | int | None]:
+    return {name: values[name] for name in names if name in values}
 
 
 def _text(accepted: Accepted) -> str:

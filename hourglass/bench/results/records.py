@@ -1,7 +1,7 @@
-"""Measurements on disk: one JSON file each, and the tidy table of all of them.
+"""Measurements on disk: one JSON file each.
 
-The table, ``results.csv``, has one row per case and measured quantity. A quantity that does not apply to a case has an
-empty value there and null in the JSON file; one that was not measured has no row.
+They can be exported as one tidy table, ``results.csv``, with a row per case and measured quantity. A quantity that does
+not apply to a case has an empty value there and null in the JSON file; one that was not measured has no row.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Record(Document):
         return case | {name: self.provenance.get(name) for name in CONDITIONS[self.measurement]}
 
 
-class Measured(Document):
-    """What a verdict needs of a measurement.
+class Comparable(Document):
+    """The part of a record that is compared with accepted results.
 
     Attributes:
         conditions: What must be equal for two measurements to be comparable.
@@ -123,34 +123,33 @@ def load(results: Path, case: Case, measurement: Measurement) -> Record | None:
     return record
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row of the tidy table."""
+def unmeasured(results: Path, suite: Suite, measurement: Measurement) -> list[Case]:
+    """Cases of a suite of which there is no valid measurement of a kind, though there should be one."""
 
-    task: str
-    model: str
-    dataset: str
-    method: str
-    plan: str
-    case: str
-    measurement: str
-    quantity: str
-    value: float | int | None
-    file: str
-    """Where the value comes from, relative to the folder of all results."""
+    def is_measured(case: Case) -> bool:
+        try:
+            return load(results, case, measurement) is not None
+        except UserError:
+            return False
+
+    return [case for case in suite.cases if measurement in case.measurements and not is_measured(case)]
 
 
-def collect(results: Path, suite: Suite) -> list[Record]:
-    """All stored measurements of a suite, in the suite's order."""
+def load_all(results: Path, suite: Suite) -> list[Record]:
+    """All stored measurements of a suite, in the suite's order.
+
+    Raises:
+        UserError: As `load`.
+    """
     found = (load(results, case, measurement) for case in suite.cases for measurement in case.measurements)
     return [record for record in found if record is not None]
 
 
-def measured(records: Iterable[Record]) -> dict[str, dict[Measurement, Measured]]:
+def comparable(records: Iterable[Record]) -> dict[str, dict[Measurement, Comparable]]:
     """What verdicts need, by case id and kind of measurement."""
-    found: dict[str, dict[Measurement, Measured]] = {}
+    found: dict[str, dict[Measurement, Comparable]] = {}
     for record in records:
-        found.setdefault(record.case.id, {})[record.measurement] = Measured(
+        found.setdefault(record.case.id, {})[record.measurement] = Comparable(
             conditions=record.conditions, values=record.values
         )
     return found
@@ -176,6 +175,23 @@ def _plain(value: object) -> str:
 
 def _in_short(values: list[str], most: int = 6) -> str:
     return ", ".join(values) if len(values) <= most else f"{min(values)} to {max(values)}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the tidy table."""
+
+    task: str
+    model: str
+    dataset: str
+    method: str
+    plan: str
+    case: str
+    measurement: str
+    quantity: str
+    value: float | int | None
+    file: str
+    """Where the value comes from, relative to the folder of all results."""
 
 
 def rows(records: Iterable[Record]) -> list[Row]:
@@ -205,15 +221,3 @@ def to_csv(table: Iterable[Row]) -> str:
     writer.writerow(field.name for field in fields(Row))
     writer.writerows(astuple(row) for row in table)
     return text.getvalue()
-
-
-def from_csv(text: str) -> list[Row]:
-    """The tidy table that `to_csv` wrote."""
-    lines: Iterable[dict[str, Any]] = csv.DictReader(io.StringIO(text))
-    return [Row(**{**line, "value": _number(line["value"])}) for line in lines]
-
-
-def _number(text: str) -> float | int | None:
-    if not text:
-        return None
-    return int(text) if text.lstrip("-").isdigit() else float(text)

@@ -12,7 +12,8 @@ from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
-from hourglass.bench import backends, datasets, downloads, models
+from hourglass.bench import datasets, downloads, models
+from hourglass.bench.backends import environments
 from hourglass.bench.downloads import Artifact, readable
 from hourglass.bench.results.records import path_of
 from hourglass.bench.storage.documents import Document, read
@@ -91,7 +92,7 @@ def left_out(suite: Suite, *, data: Path, results: Path) -> dict[str, str]:
 
 def _reason(experiment: Experiment, data: Path) -> str | None:
     card = models.card(experiment.model)
-    if card.backend and (absent := backends.missing(card.backend)):
+    if card.backend and (absent := environments.missing(card.backend)):
         return absent
     if card.artifact and not card.layout:
         return f"the model '{card.name}' runs in a framework of its own alone"

@@ -9,8 +9,7 @@ from typing import Any, Literal, cast
 
 from pydantic import ValidationError
 
-from hourglass.bench.measuring.sharding import Shard
-from hourglass.bench.measuring.types import Partial
+from hourglass.bench.measuring.types import Partial, Shard
 from hourglass.bench.results import records as stored
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_text

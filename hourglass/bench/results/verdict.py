@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hourglass.bench.results.records import Measured
-from hourglass.bench.suites.suite import Case, Criterion, Measurement, Steadiness, Suite
+from hourglass.bench.results.records import Comparable
+from hourglass.bench.suites.suite import Case, Criterion, Measurement, SpeedTolerance, Suite
 from hourglass.bench.tasks.metric import Metric
 
 Status = Literal["pass", "regressed", "improved", "missing", "inconclusive", "not comparable"]
 Interval = tuple[float, float, float]
 """Lower end, estimate, upper end."""
-Results = Mapping[str, Mapping[Measurement, Measured]]
+Results = Mapping[str, Mapping[Measurement, Comparable]]
 """By case id and kind of measurement."""
 
 DECIDED_BY_PROJECT = ("settings", "weights", "data", "protocol", "precision", "images", "batch")
@@ -110,7 +110,7 @@ def ratio(value: Interval, reference: Interval, change: float) -> Status:
     return "inconclusive" if too_wide else "pass"
 
 
-def difference_in_conditions(measured: Measured, accepted: Measured) -> tuple[str, bool] | None:
+def difference_in_conditions(measured: Comparable, accepted: Comparable) -> tuple[str, bool] | None:
     """What makes two measurements incomparable, and whether the project (and not the machine) decides it."""
     for names, by_project in ((DECIDED_BY_PROJECT, True), (DECIDED_BY_MACHINE, False)):
         for name in names:
@@ -123,8 +123,8 @@ def difference_in_conditions(measured: Measured, accepted: Measured) -> tuple[st
 def _judge_case(
     suite: Suite,
     case: Case,
-    measured: Mapping[Measurement, Measured],
-    accepted: Mapping[Measurement, Measured] | None,
+    measured: Mapping[Measurement, Comparable],
+    accepted: Mapping[Measurement, Comparable] | None,
     metrics: Mapping[str, Metric],
 ) -> Iterator[Verdict]:
     criterion = suite.experiment(case).accuracy
@@ -173,7 +173,7 @@ def _deterministic(
     return Verdict(case, measurement, quantity, status, value, reference, detail, fails=status == "regressed")
 
 
-def _floor(case: str, now: Measured, criterion: Criterion, higher_is_better: bool) -> Verdict:
+def _floor(case: str, now: Comparable, criterion: Criterion, higher_is_better: bool) -> Verdict:
     value = now.values.get(criterion.metric)
     if value is None:
         return _missing(case, "floor", criterion.metric, "has no value")
@@ -185,21 +185,21 @@ def _floor(case: str, now: Measured, criterion: Criterion, higher_is_better: boo
     return Verdict(case, "floor", criterion.metric, "pass", value, criterion.floor, "", fails=False)
 
 
-def _speed(case: str, now: Measured, then: Measured, steadiness: Steadiness) -> Verdict:
+def _speed(case: str, now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Verdict:
     value, reference = _interval(now, "speedup"), _interval(then, "speedup")
     control = now.values.get("control")
     if value is None or reference is None or control is None:
         return _missing(case, "speed", "speedup", "has no value")
-    if abs(control - 1) > steadiness.control:
+    if abs(control - 1) > tolerance.control:
         status: Status = "inconclusive"
         detail = f"the machine was not quiet: the baseline against itself came out as {control:.3f}"
     else:
-        status = ratio(value, reference, steadiness.change)
+        status = ratio(value, reference, tolerance.change)
         detail = "" if status == "pass" else f"{_text(value)} now, {_text(reference)} accepted"
     return Verdict(case, "speed", "speedup", status, value[1], reference[1], detail, fails=status == "regressed")
 
 
-def _interval(measured: Measured, quantity: str) -> Interval | None:
+def _interval(measured: Comparable, quantity: str) -> Interval | None:
     low, value, high = (measured.values.get(name) for name in (f"{quantity}_low", quantity, f"{quantity}_high"))
     return None if low is None or value is None or high is None else (low, value, high)
 

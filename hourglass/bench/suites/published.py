@@ -31,7 +31,7 @@ class Origin(Document):
     file: str
 
 
-class Metric(Document):
+class PublishedMetric(Document):
     """What a table's rows are judged by.
 
     Attributes:
@@ -45,7 +45,7 @@ class Metric(Document):
     higher_is_better: bool
 
 
-class Row(Document):
+class PublishedRow(Document):
     """One printed row.
 
     Attributes:
@@ -77,7 +77,7 @@ class Row(Document):
     notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
-    def _hourglass_is_whole(self) -> Row:
+    def _hourglass_is_whole(self) -> PublishedRow:
         if (self.method == "hourglass") != (self.alpha is not None and self.clusters is not None):
             raise invalid("a row of the hourglass has 'alpha' and 'clusters', and no other has", at=("method",))
         return self
@@ -97,7 +97,7 @@ class Row(Document):
         return re.sub("[_ .]", "-", "-".join(f"{name} {value:g}" for name, value in self.settings.items())) or None
 
 
-class Table(Document):
+class PublishedTable(Document):
     """One printed table, with those of the competing methods on the same model and data.
 
     Attributes:
@@ -113,16 +113,16 @@ class Table(Document):
     title: str
     task: Name
     dataset: str
-    metric: Metric
+    metric: PublishedMetric
     input: tuple[PositiveInt, ...] = Field(min_length=2, max_length=3)
     counted: Literal["model", "backbone"] = "model"
     plan: dict[str, Any] | None = None
     unprinted: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    rows: tuple[Row, ...] = Field(min_length=1)
+    rows: tuple[PublishedRow, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _plans_are_valid(self) -> Table:
+    def _plans_are_valid(self) -> PublishedTable:
         from hourglass import methods
 
         if self.rows[0].method != "baseline":
@@ -137,7 +137,7 @@ class Table(Document):
                 raise invalid(str(error), at=("rows", index)) from None
         return self
 
-    def settings(self, row: Row) -> dict[str, Any]:
+    def settings(self, row: PublishedRow) -> dict[str, Any]:
         """What stands behind a row."""
         if row.method != "hourglass":
             return {**row.settings, **self.unprinted.get(row.method, {})}
@@ -148,7 +148,7 @@ class Table(Document):
         """The plans behind all rows of a method, by the names of their cases."""
         return {row.plan: self.settings(row) for row in self.rows if row.method == method and row.plan is not None}
 
-    def notes_on(self, row: Row) -> tuple[str, ...]:
+    def notes_on(self, row: PublishedRow) -> tuple[str, ...]:
         """Everything one has to know to read a row."""
         return (*self.notes, *row.notes) if row.method == "hourglass" else row.notes
 
@@ -157,7 +157,7 @@ class Publication(Document):
     """One file of published tables."""
 
     source: Origin
-    tables: dict[Name, Table] = Field(min_length=1)
+    tables: dict[Name, PublishedTable] = Field(min_length=1)
 
 
 def file_of(reference: str) -> Path:
@@ -165,7 +165,7 @@ def file_of(reference: str) -> Path:
     return FOLDER / f"{reference.partition('/')[0]}.yaml"
 
 
-def load(reference: str) -> Table:
+def load(reference: str) -> PublishedTable:
     """A table by its name, such as ``segmenter/ade20k``.
 
     Raises:

@@ -91,7 +91,7 @@ class Criterion(Document):
     tolerance: float = Field(ge=0)
 
 
-class Steadiness(Document):
+class SpeedTolerance(Document):
     """When a speed-up counts as changed, and when the machine was too noisy to say.
 
     Attributes:
@@ -206,7 +206,7 @@ class Suite(Document):
     precision: Precision = "float32"
     seed: int = 0
     shards: PositiveInt = 1
-    speed: Steadiness = Steadiness()
+    speed: SpeedTolerance = SpeedTolerance()
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""From the tidy table to finished tables, by their definitions."""
+"""From an outcome to finished tables, by their definitions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from hourglass.bench.suites.suite import Case, Experiment
 from hourglass.bench.tables.cells import cell_of, column_of
-from hourglass.bench.tables.content import Content, fastest_that_keeps
+from hourglass.bench.tables.content import Content
 from hourglass.bench.tables.definition import TableDefinition
 from hourglass.bench.tables.lines import Line, published_lines
 from hourglass.bench.tables.model import Table
@@ -33,9 +33,9 @@ def build(name: str, definition: TableDefinition, content: Content) -> Table:
 
 
 def _experiments(definition: TableDefinition, content: Content) -> Iterator[tuple[Experiment, list[Case]]]:
-    for experiment in content.suite.experiments:
+    for experiment in content.outcome.suite.experiments:
         if definition.task in (None, experiment.task):
-            yield experiment, [case for case in content.suite.cases if case.experiment == experiment.id]
+            yield experiment, [case for case in content.outcome.suite.cases if case.experiment == experiment.id]
 
 
 def _cases(definition: TableDefinition, content: Content) -> Iterator[Line]:
@@ -45,7 +45,7 @@ def _cases(definition: TableDefinition, content: Content) -> Iterator[Line]:
 
 def _fastest(definition: TableDefinition, content: Content) -> Iterator[Line]:
     for experiment, cases in _experiments(definition, content):
-        yield Line(experiment, fastest_that_keeps(definition.keep, experiment.id, content) or cases[0])
+        yield Line(experiment, content.fastest_that_keeps(definition.keep, experiment.id) or cases[0])
 
 
 def _published(definition: TableDefinition, content: Content) -> Iterator[Line]:

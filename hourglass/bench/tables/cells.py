@@ -32,7 +32,7 @@ def cell_of(column: ColumnDefinition, line: Line, content: Content, notes: Seque
         notes: The footnotes of the table.
     """
     kind, name = column.value.split(".", 1)
-    metric = content.metrics[line.experiment.id]
+    metric = content.outcome.metrics[line.experiment.id]
     if kind == "criterion":
         return _words(metric.title)
     if kind == "published":
@@ -90,7 +90,7 @@ def _number(column: ColumnDefinition, case: Case, content: Content, measurement:
     baseline = content.baseline_value(shown, measurement, quantity)
     status = content.status(shown, measurement, quantity)
     if column.show in ("share", "saved"):
-        higher = content.metrics[case.experiment].higher_is_better if measurement == "accuracy" else True
+        higher = content.outcome.metrics[case.experiment].higher_is_better if measurement == "accuracy" else True
         share = None if baseline is None else share_kept(row.value, baseline, higher_is_better=higher)
         if share is None:
             return Cell(value=None, text=NOT_APPLICABLE, source=row.file)

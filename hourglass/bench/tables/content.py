@@ -1,43 +1,34 @@
-"""Everything that tables and the report are filled from, and what is computed from it."""
+"""What tables and the report ask of a suite's outcome, and what is computed from it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hourglass.bench.results.records import Row
-from hourglass.bench.results.verdict import Verdict
-from hourglass.bench.suites.suite import Case, Suite
-from hourglass.bench.tasks.metric import Metric
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.records import Row, rows
+from hourglass.bench.suites.suite import Case
+
+KEEP = 0.99
+"""Share of the baseline's accuracy that a plan in the headline keeps, unless a table says otherwise."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that tables are filled from.
+    """An outcome, to be looked up by case and quantity."""
 
-    Attributes:
-        suite: Its cases, in order.
-        rows: The tidy table.
-        metrics: The metric each task of the suite is judged by, by experiment.
-        verdicts: On these rows.
-    """
-
-    suite: Suite
-    rows: Iterable[Row]
-    metrics: Mapping[str, Metric]
-    verdicts: Iterable[Verdict] = ()
+    outcome: Outcome
     _by_quantity: dict[tuple[str, str, str], Row] = field(init=False, repr=False)
     _statuses: dict[tuple[str, str, str], str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        by_quantity = {(row.case, row.measurement, row.quantity): row for row in self.rows}
-        statuses = {(v.case, v.measurement, v.quantity): v.status for v in self.verdicts}
+        by_quantity = {(row.case, row.measurement, row.quantity): row for row in rows(self.outcome.records)}
+        statuses = {(v.case, v.measurement, v.quantity): v.status for v in self.outcome.verdicts}
         object.__setattr__(self, "_by_quantity", by_quantity)
         object.__setattr__(self, "_statuses", statuses)
 
     def baseline(self, case: Case) -> Case:
         """The baseline of a case; of a baseline, itself."""
-        return self.suite.case(case.baseline_id)
+        return self.outcome.suite.case(case.baseline_id)
 
     def row(self, case: Case, measurement: str, quantity: str) -> Row | None:
         """The measured quantity, or None if it was not measured.
@@ -45,7 +36,8 @@ class Content:
         A baseline is timed beside every plan, in one process with it; its own times are those beside the first plan.
         """
         if measurement == "speed" and case.is_baseline:
-            first = next((c for c in self.suite.cases if c.baseline_id == case.id and not c.is_baseline), case)
+            cases = self.outcome.suite.cases
+            first = next((c for c in cases if c.baseline_id == case.id and not c.is_baseline), case)
             return self._by_quantity.get((first.id, "speed", f"baseline_{quantity}"))
         return self._by_quantity.get((case.id, measurement, quantity))
 
@@ -62,7 +54,7 @@ class Content:
 
     def accuracy_kept(self, case: Case) -> float | None:
         """Share of the baseline's judged accuracy, or None if it is not known."""
-        metric = self.metrics[case.experiment]
+        metric = self.outcome.metrics[case.experiment]
         value = self.value(case, "accuracy", metric.name)
         baseline = self.baseline_value(case, "accuracy", metric.name)
         if value is None or baseline is None:
@@ -74,23 +66,22 @@ class Content:
         on_quantity = self._statuses.get((case.id, measurement, quantity))
         return on_quantity or self._statuses.get((case.id, measurement, ""), "")
 
+    def fastest_that_keeps(self, share: float, experiment: str) -> Case | None:
+        """The case of an experiment with the greatest speed-up among those that keep this share of the accuracy.
+
+        None if every such plan is slower than the baseline.
+        """
+        kept = [
+            (speedup, case)
+            for case in self.outcome.suite.cases
+            if case.experiment == experiment and not case.is_baseline
+            if (speedup := self.value(case, "speed", "speedup")) is not None and speedup > 1
+            if (accuracy := self.accuracy_kept(case)) is not None and accuracy >= share
+        ]
+        return max(kept, key=lambda pair: pair[0])[1] if kept else None
+
 
 def share_kept(value: float, baseline: float, *, higher_is_better: bool) -> float | None:
     """How much of the baseline's quality is kept: 1 is all of it. None if the ratio has no meaning."""
     over, under = (value, baseline) if higher_is_better else (baseline, value)
     return over / under if under > 0 else None
-
-
-def fastest_that_keeps(share: float, experiment: str, content: Content) -> Case | None:
-    """The case of an experiment with the greatest speed-up among those that keep this share of the accuracy.
-
-    None if every such plan is slower than the baseline.
-    """
-    kept = [
-        (speedup, case)
-        for case in content.suite.cases
-        if case.experiment == experiment and not case.is_baseline
-        if (speedup := content.value(case, "speed", "speedup")) is not None and speedup > 1
-        if (accuracy := content.accuracy_kept(case)) is not None and accuracy >= share
-    ]
-    return max(kept, key=lambda pair: pair[0])[1] if kept else None

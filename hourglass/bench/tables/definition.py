@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from hourglass.bench.storage.documents import Document, invalid, read, unknown
 from hourglass.bench.suites.suite import Case, Name, Suite
+from hourglass.bench.tables.content import KEEP
 from hourglass.registry import UserError
 
 Source = Annotated[
@@ -65,21 +66,76 @@ class ColumnDefinition(Document):
         return self
 
 
-class TableDefinition(Document):
-    """One table.
+class TaskDefinition(Document):
+    """What a table says about one task only.
 
     Attributes:
-        rows: ``cases`` for every case of ``task``; ``fastest`` for one row an experiment: the fastest plan that keeps
-            the share ``keep`` of its baseline's accuracy; ``published`` for every published row, whether there is a
-            case that repeats it or not, and every other case of the same experiments.
+        columns: Between the table's own columns and its closing ones.
     """
 
     title: str
     caption: str = ""
+    columns: tuple[ColumnDefinition, ...] = ()
+
+
+class TableDefinition(Document):
+    """One table, or one for each of several tasks.
+
+    Attributes:
+        name: Of the table's files; the name of the definition's file unless given. ``{task}`` stands for the task.
+        rows: ``cases`` for every case; ``fastest`` for one row an experiment: the fastest plan that keeps the share
+            ``keep`` of its baseline's accuracy; ``published`` for every published row, whether there is a case that
+            repeats it or not, and every other case of the same experiments.
+        tasks: The tasks that have a table of their own; if there are none, there is one table about all tasks.
+        closing: The last columns.
+    """
+
+    name: str = ""
+    title: str = ""
+    caption: str = ""
     rows: Literal["cases", "fastest", "published"] = "cases"
-    task: Name | None = None
-    keep: float = Field(default=0.99, gt=0, le=1)
+    keep: float = Field(default=KEEP, gt=0, le=1)
     columns: tuple[ColumnDefinition, ...] = Field(min_length=1)
+    tasks: dict[Name, TaskDefinition] = Field(default_factory=dict)
+    closing: tuple[ColumnDefinition, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> TableDefinition:
+        if self.tasks and "{task}" not in self.name:
+            raise invalid("must contain {task}, so that each task's table has a name of its own", at=("name",))
+        return self
+
+    @property
+    def task(self) -> str | None:
+        """The one task that the table is about; None if it is about all."""
+        return next(iter(self.tasks), None)
+
+    def of_task(self, task: str) -> TableDefinition:
+        """The table of one of its tasks."""
+        own = self.tasks[task]
+        return self.model_copy(
+            update={
+                "name": self.name.replace("{task}", task),
+                "title": own.title,
+                "caption": own.caption or self.caption,
+                "columns": (*self.columns, *own.columns, *self.closing),
+                "tasks": {task: own},
+                "closing": (),
+            }
+        )
+
+
+def files(tables: Path) -> list[Path]:
+    """The files that define tables.
+
+    Raises:
+        UserError: There are none.
+    """
+    folder = tables / "definitions"
+    found = sorted(folder.glob("*.yaml"))
+    if not found:
+        raise UserError(f"{folder}: holds no table definitions; run from the project's folder or give --tables")
+    return found
 
 
 def load_all(tables: Path, suite: Suite) -> dict[str, TableDefinition]:
@@ -88,15 +144,15 @@ def load_all(tables: Path, suite: Suite) -> dict[str, TableDefinition]:
     Raises:
         UserError: One is not valid, or there are none.
     """
-    folder = tables / "definitions"
-    found = {path.stem: read(path, TableDefinition) for path in sorted(folder.glob("*.yaml"))}
-    if not found:
-        raise UserError(f"{folder}: holds no table definitions; run from the project's folder or give --tables")
-    tasks = {experiment.task for experiment in suite.experiments}
+    general, of_tasks = {}, {}
+    tasks = sorted({experiment.task for experiment in suite.experiments})
     published = {experiment.task for experiment in suite.experiments if experiment.published}
-    general = {name: definition for name, definition in found.items() if definition.task is None}
-    return general | {
-        name: definition
-        for name, definition in found.items()
-        if definition.task in (published if definition.rows == "published" else tasks)
-    }
+    for path in files(tables):
+        definition = read(path, TableDefinition)
+        if not definition.tasks:
+            general[definition.name or path.stem] = definition
+        for task in tasks:
+            if task in definition.tasks and (definition.rows != "published" or task in published):
+                of_task = definition.of_task(task)
+                of_tasks[of_task.name] = of_task
+    return general | of_tasks

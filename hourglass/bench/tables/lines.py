@@ -15,7 +15,7 @@ class Line:
 
     experiment: Experiment
     case: Case | None
-    row: published.Row | None = None
+    row: published.PublishedRow | None = None
     notes: tuple[str, ...] = ()
     """What one has to know to read the published row."""
     source: str = ""

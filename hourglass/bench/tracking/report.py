@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hourglass.bench.results.verdict import Verdict, in_numbers, passed
-from hourglass.bench.suites.suite import Experiment, Suite
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.verdict import in_numbers, passed
+from hourglass.bench.suites.suite import Experiment
 from hourglass.bench.tasks.metric import Metric
 from hourglass.bench.tracking.runs import Run
+from hourglass.bench.tracking.runs import runs as tracked
 from hourglass.registry import UserError
 
 COSTS = {"cost/gmacs_executed": "GMACs executed", "speed/latency_ms": "latency [ms]"}
@@ -42,20 +44,16 @@ class Report:
     parts: tuple[str | Chart, ...]
 
 
-def compose(
-    suite: Suite, runs: Sequence[Run], verdicts: Sequence[Verdict], metrics: Mapping[str, Metric], tables: Sequence[str]
-) -> Report:
+def compose(outcome: Outcome, tables: Sequence[str]) -> Report:
     """The report on a suite: verdict and first table, accuracy against cost of each experiment, the other tables.
 
     Args:
-        suite: What was measured.
-        runs: As they were tracked.
-        verdicts: On the suite.
-        metrics: The metric each experiment is judged by, by its id.
+        outcome: Of the suite.
         tables: In Markdown, the headline first.
     """
+    suite, verdicts, runs = outcome.suite, outcome.verdicts, tracked(outcome.records)
     commits = {entry["commit"] for run in runs for entry in run.config["provenance"].values()}
-    charts = [chart for each in suite.experiments for chart in _charts(each, metrics[each.id], runs)]
+    charts = [chart for each in suite.experiments for chart in _charts(each, outcome.metrics[each.id], runs)]
     return Report(
         title=suite.title,
         description=f"suite {suite.name}, version {suite.version}; commit {', '.join(sorted(map(str, commits)))}",

@@ -12,7 +12,7 @@ from torch import nn
 from hourglass.bench import datasets, models
 from hourglass.bench.datasets import Category, Sample
 from hourglass.bench.measuring import accuracy, accuracy_of_shard, merged
-from hourglass.bench.measuring.sharding import WHOLE, Shard
+from hourglass.bench.measuring.types import WHOLE, Shard
 from hourglass.registry import UserError
 
 

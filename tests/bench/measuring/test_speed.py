@@ -10,7 +10,15 @@ import torch
 from torch import nn
 
 from hourglass.bench import models
-from hourglass.bench.measuring.speed import Effort, available_cores, cpu_timer, cuda_timer, interleave, speed, summarise
+from hourglass.bench.measuring.speed import (
+    TimingBudget,
+    available_cores,
+    cpu_timer,
+    cuda_timer,
+    interleave,
+    speed,
+    summarise,
+)
 
 
 class Machine:
@@ -36,8 +44,8 @@ class Machine:
 def test_contenders_take_turns_and_orders():
     machine = Machine()
     jobs = {name: machine.job(name, 1.0) for name in "abc"}
-    effort = Effort(rounds=3, seconds=0, window=1, warm_up=2)
-    samples = interleave(jobs, cpu_timer(machine.clock), effort)
+    budget = TimingBudget(rounds=3, seconds=0, window=1, warm_up=2)
+    samples = interleave(jobs, cpu_timer(machine.clock), budget)
     assert "".join(machine.ran) == "abcbca" + "abcbcacab"
     assert samples == {name: [1.0] * 3 for name in "abc"}
 
@@ -45,8 +53,8 @@ def test_contenders_take_turns_and_orders():
 def test_warm_up_lasts_until_all_are_stable_and_is_left_out():
     machine = Machine()
     jobs = {"quick": machine.job("quick", 1.0), "slow": machine.job("slow", 9.0, 5.0, 2.0)}
-    effort = Effort(rounds=2, seconds=0, window=1, tolerance=0.05, warm_up=10)
-    samples = interleave(jobs, cpu_timer(machine.clock), effort)
+    budget = TimingBudget(rounds=2, seconds=0, window=1, tolerance=0.05, warm_up=10)
+    samples = interleave(jobs, cpu_timer(machine.clock), budget)
     assert samples["slow"] == [2.0, 2.0]
     assert machine.ran.count("slow") == 4 + 2
 
@@ -54,22 +62,22 @@ def test_warm_up_lasts_until_all_are_stable_and_is_left_out():
 def test_warm_up_ends_in_any_case():
     machine = Machine()
     jobs = {"restless": machine.job("restless", *(2.0**i for i in range(9)))}
-    interleave(jobs, cpu_timer(machine.clock), Effort(rounds=1, seconds=0, window=1, warm_up=5))
+    interleave(jobs, cpu_timer(machine.clock), TimingBudget(rounds=1, seconds=0, window=1, warm_up=5))
     assert len(machine.ran) == 6
 
 
 @pytest.mark.parametrize(("duration", "rounds"), [(0.1, 20), (5.0, 3), (0.001, 40)])
 def test_rounds_fill_a_minimum_of_time_within_limits(duration, rounds):
     machine = Machine()
-    effort = Effort(rounds=3, seconds=3.99, most_rounds=40, warm_up=0)
-    samples = interleave({n: machine.job(n, duration) for n in "ab"}, cpu_timer(machine.clock), effort)
+    budget = TimingBudget(rounds=3, seconds=3.99, most_rounds=40, warm_up=0)
+    samples = interleave({n: machine.job(n, duration) for n in "ab"}, cpu_timer(machine.clock), budget)
     assert len(samples["a"]) == rounds
 
 
 def test_the_garbage_collector_waits_and_comes_back():
     seen = []
     with pytest.raises(ZeroDivisionError):
-        interleave({"a": lambda: seen.append(gc.isenabled()) or 1 / 0}, cpu_timer(lambda: 0.0), Effort())
+        interleave({"a": lambda: seen.append(gc.isenabled()) or 1 / 0}, cpu_timer(lambda: 0.0), TimingBudget())
     assert seen == [False]
     assert gc.isenabled()
 
@@ -115,7 +123,7 @@ def test_a_case_is_timed_beside_its_baseline(monkeypatch):
     monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(24, 32)))
     monkeypatch.setattr("hourglass.methods.apply", halve)
     case = SimpleNamespace(model="m", method="hourglass", settings={}, batch=3, precision="float32", seed=0)
-    quick = Effort(rounds=2, seconds=0, warm_up=1)
+    quick = TimingBudget(rounds=2, seconds=0, warm_up=1)
     measured = speed(case, clock=machine.clock, latency=quick, throughput=quick)
     assert measured["values"]["speedup"] == pytest.approx(2)
     assert measured["values"]["control"] == pytest.approx(1)

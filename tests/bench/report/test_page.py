@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 import pytest
 
 from hourglass.bench.report.page import render
-from hourglass.bench.results.records import Record, rows
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.records import Record
 from hourglass.bench.results.verdict import Verdict
 from hourglass.bench.suites.suite import Suite
-from hourglass.bench.tables.content import Content
 
 PASS = Verdict("case", "cost", "parameters", "pass", 1.0, 1.0, "", fails=False)
 REGRESSED = Verdict("case", "cost", "parameters", "regressed", 2.0, 1.0, "2 now, <1> accepted", fails=True)
@@ -33,7 +33,7 @@ class Page(HTMLParser):
 
 
 def page(suite: Suite, records: list[Record], *verdicts: Verdict) -> str:
-    return render(Content(suite, rows(records), suite.metrics(), verdicts), [], {"commit": "c0ffee"})
+    return render(Outcome(suite, records, suite.metrics(), verdicts), [])
 
 
 def test_the_page_needs_no_other_file(suite: Suite, records: list[Record]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hourglass.bench.results.accepted import accept, load
-from hourglass.bench.results.records import Record, measured
+from hourglass.bench.results.records import Record, comparable
 from hourglass.bench.results.verdict import judge, passed
 from hourglass.bench.suites.suite import Suite
 from hourglass.registry import UserError
@@ -17,7 +17,7 @@ def test_what_was_accepted_passes(tmp_path: Path, suite: Suite, records: list[Re
     accepted = load(tmp_path, suite)
     assert accepted is not None
     assert (accepted.reason, accepted.commits) == ("first results", ("c0ffee",))
-    assert passed(judge(suite, measured(records), accepted.cases, suite.metrics()))
+    assert passed(judge(suite, comparable(records), accepted.cases, suite.metrics()))
 
 
 def test_only_judged_quantities_are_kept(tmp_path: Path, suite: Suite, records: list[Record]) -> None:

@@ -7,11 +7,10 @@ import pytest
 
 from hourglass.bench.results.records import (
     Record,
-    collect,
     common_provenance,
-    from_csv,
+    comparable,
     load,
-    measured,
+    load_all,
     path_of,
     record,
     rows,
@@ -25,12 +24,12 @@ from hourglass.registry import UserError
 def test_what_is_saved_is_loaded(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
     for stored in records:
         save(tmp_path, stored)
-    assert collect(tmp_path, suite) == records
+    assert load_all(tmp_path, suite) == records
 
 
 def test_what_was_not_measured_is_not_there(tmp_path: Path, suite: Suite) -> None:
     assert load(tmp_path, suite.cases[0], "cost") is None
-    assert collect(tmp_path, suite) == []
+    assert load_all(tmp_path, suite) == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -63,8 +62,9 @@ def test_absent_zero_and_not_applicable_are_three_things(suite: Suite) -> None:
 
 def test_the_tidy_table_keeps_every_digit_and_kind(records: list[Record]) -> None:
     table = rows(records)
-    awkward = [replace(table[0], value=0.1 + 0.2), replace(table[1], value=10**18 + 1), replace(table[2], value=1e-300)]
-    assert from_csv(to_csv([*awkward, *table])) == [*awkward, *table]
+    values = (0.1 + 0.2, 10**18 + 1, 1e-300)
+    text = to_csv(replace(row, value=value) for row, value in zip(table, values, strict=False))
+    assert [line.split(",")[-2] for line in text.splitlines()[1:]] == [repr(value) for value in values]
 
 
 def test_every_row_names_its_file(tmp_path: Path, records: list[Record]) -> None:
@@ -75,7 +75,7 @@ def test_every_row_names_its_file(tmp_path: Path, records: list[Record]) -> None
 
 
 def test_cost_needs_no_condition_but_the_case(records: list[Record]) -> None:
-    of_case = measured(records)[records[-1].case.id]
+    of_case = comparable(records)[records[-1].case.id]
     assert set(of_case["cost"].conditions) == {"settings", "images", "batch"}
     assert {"weights", "data", "device", "attention", "precision", "protocol"} <= set(of_case["accuracy"].conditions)
     assert {"machine", "threads"} <= set(of_case["speed"].conditions)

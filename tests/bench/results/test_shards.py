@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hourglass.bench.measuring.sharding import Shard
+from hourglass.bench.measuring.types import Shard
 from hourglass.bench.results import shards
 from hourglass.bench.suites.suite import Case, Suite
 from hourglass.registry import UserError

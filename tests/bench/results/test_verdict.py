@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from hourglass.bench.measuring.statistics import paired_ratio
-from hourglass.bench.results.records import Measured, Record, measured
+from hourglass.bench.results.records import Comparable, Record, comparable
 from hourglass.bench.results.verdict import Interval, Results, Verdict, findings, judge, passed, ratio, within
 from hourglass.bench.suites.suite import Measurement, Suite
 
@@ -17,8 +17,8 @@ BASELINE = "semantic-segmentation.segmenter-scenes.scenes.baseline.full"
 
 
 @pytest.fixture
-def now(records: list[Record]) -> dict[str, dict[Measurement, Measured]]:
-    return measured(records)
+def now(records: list[Record]) -> dict[str, dict[Measurement, Comparable]]:
+    return comparable(records)
 
 
 @pytest.fixture

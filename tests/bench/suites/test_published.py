@@ -11,7 +11,7 @@ from hourglass import methods
 from hourglass.bench import tasks
 from hourglass.bench.storage.documents import read
 from hourglass.bench.suites import published
-from hourglass.bench.suites.published import Publication, Table
+from hourglass.bench.suites.published import Publication, PublishedTable
 from hourglass.registry import UserError
 
 TABLES = {name: published.load(name) for name in published.names()}
@@ -63,7 +63,7 @@ def test_every_row_says_where_it_is_printed(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "table"), OF_FIVE_TASKS.items())
-def test_every_row_of_the_hourglass_has_a_plan(name: str, table: Table) -> None:
+def test_every_row_of_the_hourglass_has_a_plan(name: str, table: PublishedTable) -> None:
     assert table.metric.name in {metric.name for metric in tasks.get(table.task).metrics}
     for row in table.rows:
         if row.method == "hourglass":

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hourglass.bench.results.records import Row
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.records import record
 from hourglass.bench.suites import published
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tables.build import build
@@ -48,13 +49,12 @@ def suite(tmp_path: Path) -> Suite:
 @pytest.fixture
 def table(suite: Suite) -> Table:
     measured = [
-        Row(case.task, case.model, case.dataset, case.method, case.plan, case.id, "cost", quantity, value, "cost.json")
+        record("cost", case, {"gflops_published": 500.0, "gmacs_executed": 260.0}, {}, {})
         for case in suite.cases
         if case.plan != "a4-16x16"
-        for quantity, value in (("gflops_published", 500.0), ("gmacs_executed", 260.0))
     ]
     definition = load_all(TABLES, suite)["paper-depth-estimation"]
-    return build("paper-depth-estimation", definition, Content(suite, measured, suite.metrics()))
+    return build("paper-depth-estimation", definition, Content(Outcome(suite, measured, suite.metrics())))
 
 
 def column(table: Table, header: str) -> list[str]:

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hourglass.bench.results.records import Record, rows
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.records import Record
 from hourglass.bench.results.verdict import Verdict
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tables.build import build
-from hourglass.bench.tables.content import Content, fastest_that_keeps, share_kept
+from hourglass.bench.tables.content import Content, share_kept
 from hourglass.bench.tables.definition import TableDefinition, load_all
 from hourglass.bench.tables.model import Table
 from hourglass.bench.tables.render import FORMATS
@@ -24,7 +24,7 @@ MILD = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"
 @pytest.fixture
 def content(suite: Suite, records: list[Record]) -> Content:
     regressed = Verdict(MILD, "accuracy", "miou", "regressed", 0.747, 0.8, "", fails=True)
-    return Content(suite, rows(records), suite.metrics(), [regressed])
+    return Content(Outcome(suite, records, suite.metrics(), [regressed]))
 
 
 @pytest.fixture
@@ -53,21 +53,26 @@ def test_a_cell_knows_where_it_comes_from(tables: dict[str, Table]) -> None:
 
 
 def test_absent_and_not_applicable_look_different(suite: Suite, records: list[Record]) -> None:
-    content = Content(suite, rows(records[:2]), suite.metrics())
+    content = Content(Outcome(suite, records[:2], suite.metrics()))
     table = build("one", definition(value="accuracy.class_accuracy"), content)
     assert [row[0].text for row in table.rows] == ["n/a", "—", "—", "—", "—"]
 
 
 def test_the_fastest_plan_must_keep_its_share(content: Content) -> None:
-    experiment = content.suite.experiments[0].id
-    found = {share: fastest_that_keeps(share, experiment, content) for share in (0.9, 0.99, 1.0)}
+    experiment = content.outcome.suite.experiments[0].id
+    found = {share: content.fastest_that_keeps(share, experiment) for share in (0.9, 0.99, 1.0)}
     assert {share: case and case.plan for share, case in found.items()} == {0.9: "strong", 0.99: "mild", 1.0: None}
 
 
 def test_a_plan_that_is_slower_than_its_baseline_is_not_the_fastest(suite: Suite, records: list[Record]) -> None:
-    slower = [replace(row, value=0.9) if row.quantity == "speedup" else row for row in rows(records)]
-    content = Content(suite, slower, suite.metrics())
-    assert fastest_that_keeps(0.5, suite.experiments[0].id, content) is None
+    slower = [
+        record.model_copy(update={"values": {**record.values, "speedup": 0.9}})
+        if record.measurement == "speed"
+        else record
+        for record in records
+    ]
+    content = Content(Outcome(suite, slower, suite.metrics()))
+    assert content.fastest_that_keeps(0.5, suite.experiments[0].id) is None
     assert build("one", load_all(TABLES, suite)["headline"], content).rows[0][3].text == "full"
 
 
@@ -78,7 +83,7 @@ def test_an_error_that_shrinks_is_quality_that_grows() -> None:
 
 
 def test_a_change_that_rounds_to_nothing_has_no_sign(suite: Suite, records: list[Record]) -> None:
-    content = Content(suite, rows(records), suite.metrics())
+    content = Content(Outcome(suite, records, suite.metrics()))
     table = build("one", definition(value="accuracy.miou", change="absolute", digits=1), content)
     assert table.rows[1][0].change_text == "±0.0"
 

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hourglass.bench.results.records import Record, measured
+from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.results.records import Record, comparable
 from hourglass.bench.results.verdict import judge
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tracking import report as reports
@@ -24,8 +25,8 @@ TABLES = ("### Headline\n\n| a | b |\n", "### Depth\n\n| c | d |\n")
 
 @pytest.fixture
 def report(suite: Suite, records: list[Record]) -> Report:
-    verdicts = judge(suite, measured(records), measured(records), suite.metrics())
-    return reports.compose(suite, runs(records), verdicts, suite.metrics(), TABLES)
+    verdicts = judge(suite, comparable(records), comparable(records), suite.metrics())
+    return reports.compose(Outcome(suite, records, suite.metrics(), verdicts), TABLES)
 
 
 def test_a_report_has_verdict_tables_and_accuracy_against_cost(report: Report, records: list[Record]) -> None:

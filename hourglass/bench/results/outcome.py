@@ -1,0 +1,80 @@
+"""What came of a suite: its stored measurements, and the verdicts on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hourglass.bench.results import accepted, requirements
+from hourglass.bench.results.records import Record, comparable, load_all
+from hourglass.bench.results.verdict import Verdict, judge, passed
+from hourglass.bench.suites.suite import Suite
+from hourglass.bench.tasks.metric import Metric
+from hourglass.registry import UserError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that tables, pages and reports are made of.
+
+    Attributes:
+        suite: Its cases, in order.
+        records: What was measured so far, in the suite's order.
+        metrics: The metric each experiment is judged by, by its id.
+        verdicts: On the records.
+        left_out: Cases whose accuracy and speed cannot be measured here, with the reason.
+    """
+
+    suite: Suite
+    records: Sequence[Record]
+    metrics: Mapping[str, Metric]
+    verdicts: Sequence[Verdict] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def load(suite: Suite, *, results: Path, tables: Path, data: Path) -> Outcome:
+        """Read a suite's measurements and compare them with the accepted ones.
+
+        Args:
+            suite: Which.
+            results: Folder of all results.
+            tables: Folder of table definitions and accepted results.
+            data: Folder of all data; what is missing there may leave cases out.
+
+        Raises:
+            UserError: Nothing has been measured, or a file is damaged.
+        """
+        records = measured(suite, results)
+        left_out = requirements.left_out(suite, data=data, results=results)
+        reference = accepted.load(tables, suite)
+        metrics = suite.metrics()
+        verdicts = [
+            verdict
+            for verdict in judge(suite, comparable(records), reference.cases if reference else None, metrics)
+            if not (verdict.case in left_out and verdict.status == "missing")
+        ]
+        return Outcome(suite, records, metrics, verdicts, left_out)
+
+    def summary(self) -> dict[str, Any]:
+        """The verdicts as plain data, for ``verdict.json``."""
+        return {
+            "schema_version": 1,
+            "suite": self.suite.name,
+            "passed": passed(self.verdicts),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+        }
+
+
+def measured(suite: Suite, results: Path) -> list[Record]:
+    """What has been measured so far.
+
+    Raises:
+        UserError: Nothing has, or a file is damaged.
+    """
+    records = load_all(results, suite)
+    if not records:
+        folder = results / suite.name
+        raise UserError(f"{folder}: holds no measurements; run `make suite SUITE={suite.name}` first")
+    return records
