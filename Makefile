@@ -65,7 +65,7 @@ lock: $(READY)  ## Resolve envs/default.lock anew from pyproject.toml
 	uv pip compile --universal --python-version 3.11 --extra bench --extra dev \
 		--no-annotate --no-header --output-file envs/default.lock pyproject.toml
 
-env-%:  ## Make the environment of a backend, .venv-<backend>: make env-mmseg; then make VENV=.venv-mmseg SUITE=...
+env-%:  ## Make the environment of a backend, in which cases of its models run: make env-mmseg
 	$(PYTHON) -m venv .venv-$*
 	grep -v '^detectron2 ' envs/$*.lock | .venv-$*/bin/python -m pip install --quiet --requirement /dev/stdin
 	.venv-$*/bin/python -m pip install --quiet --no-deps --no-build-isolation --requirement envs/$*.lock --editable .
