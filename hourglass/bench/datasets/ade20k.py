@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hourglass.bench.datasets.archives import Archive, ArchiveSource
+from hourglass.bench.datasets.archive_source import Archive, ArchiveSource
 from hourglass.bench.datasets.base import IGNORED, Dataset, Panoptic, Segment
 from hourglass.bench.datasets.classes import categories
 from hourglass.bench.datasets.folders import RasterDataset

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from hourglass.bench.storage.files import digest
 from hourglass.registry import UserError
 
 IGNORED = 255
@@ -175,8 +176,8 @@ def fingerprint(files: Iterable[Path], root: Path) -> str:
     total = sha256()
     for file in sorted(files):
         try:
-            content = file.read_bytes()
+            content = digest(file)
         except FileNotFoundError:
             raise UserError(f"{file}: no such file; prepare the data set again") from None
-        total.update(f"{file.relative_to(root).as_posix()}\0{sha256(content).hexdigest()}\n".encode())
+        total.update(f"{file.relative_to(root).as_posix()}\0{content}\n".encode())
     return total.hexdigest()

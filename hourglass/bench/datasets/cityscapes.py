@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from hourglass.bench.datasets.archives import Archive, ArchiveSource
+from hourglass.bench.datasets.archive_source import Archive, ArchiveSource
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.classes import categories
 from hourglass.bench.datasets.folders import RasterDataset

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 
-from hourglass.bench.downloads import offline
+from hourglass.bench.downloads import OWN_COPIES, offline
+from hourglass.bench.downloads.transfer import MismatchError, RefusedError, clean, retrieve
+from hourglass.bench.storage.files import digest
 from hourglass.registry import UserError
 
 MANIFESTS = Path(__file__).parent / "manifests"
@@ -34,24 +36,25 @@ def download(name: str, base_url: str, files: Mapping[str, str], folder: Path) -
     """
     if offline():
         return check(name, files, folder)
-    import pooch
     import requests
     from rich.progress import track
 
-    pooch.get_logger().setLevel("ERROR")
-    registry = {path: f"sha256:{digest}" for path, digest in files.items()}
-    source = pooch.create(path=folder, base_url=base_url, registry=registry, retry_if_failed=3)
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
-        arrivals = pool.map(source.fetch, registry)
+    def bring(path: str) -> None:
+        target = folder / path
+        if target.is_file() and digest(target) == files[path]:
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        retrieve(session, base_url + path, target, checked=True, check=partial(_check, name, files[path]))
+
+    with requests.Session() as session, ThreadPoolExecutor(CONNECTIONS) as pool:
         try:
-            for _ in track(arrivals, f"downloading {name}", total=len(registry), transient=True):
+            for _ in track(pool.map(bring, files), f"downloading {name}", total=len(files), transient=True):
                 pass
-        except (requests.RequestException, ValueError, OSError) as error:
+        except (RefusedError, MismatchError, OSError) as error:
             pool.shutdown(cancel_futures=True)
-            reason = " ".join(str(error).split())
             raise UserError(
-                f"{name}: cannot be downloaded ({reason}); try again to go on from here, "
-                f"or name a folder with your own copy in HOURGLASS_DATA"
+                f"{name}: cannot be downloaded ({clean(error)}); try again to go on from here, "
+                f"or name a folder with your own copy in {OWN_COPIES}"
             ) from error
 
 
@@ -61,9 +64,16 @@ def check(name: str, files: Mapping[str, str], folder: Path) -> None:
     Raises:
         UserError: One is missing or differs.
     """
-    for path, digest in files.items():
+    for path, expected in files.items():
         file = folder / path
         if not file.is_file():
-            raise UserError(f"{file}: missing; complete this copy of '{name}', or delete it to have it downloaded")
-        if sha256(file.read_bytes()).hexdigest() != digest:
-            raise UserError(f"{file}: is not the file of '{name}' (SHA-256 differs); restore it or delete it")
+            raise UserError(f"{file}: missing; complete this copy of '{name}', or move it away to have it downloaded")
+        try:
+            _check(name, expected, file)
+        except MismatchError as error:
+            raise UserError(f"{error}; restore it or move it away") from None
+
+
+def _check(name: str, expected: str, file: Path) -> None:
+    if digest(file) != expected:
+        raise MismatchError(f"{file}: is not the file of '{name}' (SHA-256 differs)")

@@ -14,8 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from hourglass.bench import downloads as catalogue
-from hourglass.bench.datasets.archives import ArchiveSource, fetch, unpack
+from hourglass.bench import downloads
+from hourglass.bench.datasets.archive_source import ArchiveSource, fetch
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import KITTI_UNITS, read_depth, read_image
@@ -44,7 +44,7 @@ class _Kitti(ArchiveSource):
 
     @property
     def artifacts(self) -> tuple[str, ...]:
-        return tuple(name for name in catalogue.names() if name.startswith("kitti-eigen-"))
+        return tuple(name for name in downloads.names() if name.startswith("kitti-eigen-"))
 
     def settings(self, task: str) -> Mapping[str, Any]:
         return {"max_depth": 80.0, "units": KITTI_UNITS}
@@ -57,10 +57,9 @@ class _Kitti(ArchiveSource):
             images[PurePosixPath(image).parts[1]].append(image)
         for drive, members in images.items():
             artifact = f"kitti-eigen-{drive.removesuffix('_sync').replace('_', '-')}"
-            unpack(fetch(artifact, folder), folder, tuple(members))
-        unpack(
-            fetch("kitti-eigen-depth-annotated", folder), folder, tuple(f"*/{drive}/*/image_02/*" for drive in images)
-        )
+            downloads.unpack(fetch(artifact, folder), folder, only=members)
+        depth = fetch("kitti-eigen-depth-annotated", folder)
+        downloads.unpack(depth, folder, only=[f"*/{drive}/*/image_02/*" for drive in images])
 
     def load(self, folder: Path, task: str, split: str) -> Dataset:
         paths = [

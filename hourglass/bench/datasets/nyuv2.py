@@ -17,7 +17,7 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from hourglass.bench.datasets.archives import ArchiveSource, fetch
+from hourglass.bench.datasets.archive_source import ArchiveSource, fetch
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import MILLIMETRES, read_depth, write_pixels

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from hourglass.bench.datasets.archives import Archive, ArchiveSource, fetch
+from hourglass.bench.datasets.archive_source import Archive, ArchiveSource, fetch
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.classes import categories
 from hourglass.bench.datasets.coco.files import label_of

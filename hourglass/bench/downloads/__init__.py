@@ -2,7 +2,7 @@
 
 from hourglass.bench.downloads.archives import unpack
 from hourglass.bench.downloads.catalogue import Artifact, get, names, readable
-from hourglass.bench.downloads.fetch import OFFLINE, OWN_COPIES, fetch, hindrance, offline, place, present
+from hourglass.bench.downloads.fetch import OFFLINE, OWN_COPIES, fetch, hindrance, offline, own_copy, place, present
 
 __all__ = [
     "OFFLINE",
@@ -13,6 +13,7 @@ __all__ = [
     "hindrance",
     "names",
     "offline",
+    "own_copy",
     "place",
     "present",
     "readable",

@@ -8,17 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from hourglass.bench.downloads import accounts, lock
+from hourglass.bench.downloads import accounts, archives, lock
 from hourglass.bench.downloads.catalogue import Artifact, Checksum, get
-from hourglass.bench.downloads.transfer import Progress, RefusedError, transfer
-from hourglass.bench.storage.files import locked
+from hourglass.bench.downloads.transfer import MismatchError, Progress, RefusedError, retrieve
+from hourglass.bench.storage.files import digest
+from hourglass.bench.storage.locks import locked
 from hourglass.registry import UserError
-
-if TYPE_CHECKING:
-    from requests import Session
 
 OFFLINE = "HOURGLASS_OFFLINE"
 """Environment variable: nothing is downloaded unless it is empty or 0."""
@@ -26,10 +23,6 @@ OWN_COPIES = "HOURGLASS_DATA"
 """Environment variable: a folder with the user's own copies, of files and, one folder each, of data sets."""
 
 log = logging.getLogger(__name__)
-
-
-class _MismatchError(Exception):
-    """A file is not what it should be."""
 
 
 def fetch(artifact: str, *, root: Path) -> Path:
@@ -52,8 +45,7 @@ def fetch(artifact: str, *, root: Path) -> Path:
         with locked(target.with_name(f".{target.name}.guard")):
             if target.is_symlink() and not target.exists():
                 target.unlink()
-            own = _own_copy(wanted)
-            if own and not target.exists():
+            if not target.exists() and (own := own_copy(wanted.file)):
                 target.symlink_to(own)
             if target.exists():
                 _check_present(wanted, target)
@@ -69,6 +61,13 @@ def fetch(artifact: str, *, root: Path) -> Path:
     return target
 
 
+def own_copy(name: str) -> Path | None:
+    """The file or folder of this name in the folder ``$HOURGLASS_DATA`` of the user's own copies, if there is one."""
+    folder = os.environ.get(OWN_COPIES)
+    copy = Path(folder).expanduser().absolute() / name if folder else None
+    return copy if copy and copy.exists() else None
+
+
 def place(artifact: Artifact, root: Path) -> Path:
     """Where the file of an artifact is, or has to be placed."""
     return root / "downloads" / artifact.file
@@ -76,7 +75,7 @@ def place(artifact: Artifact, root: Path) -> Path:
 
 def present(artifact: Artifact, root: Path) -> bool:
     """Whether the file of an artifact is there; it is not looked into."""
-    return place(artifact, root).exists() or _own_copy(artifact) is not None
+    return place(artifact, root).exists() or own_copy(artifact.file) is not None
 
 
 def hindrance(artifact: Artifact, root: Path) -> str | None:
@@ -99,18 +98,10 @@ def _by_hand(artifact: Artifact, root: Path) -> str:
     return f"place {artifact.description} as {place(artifact, root).absolute()}"
 
 
-def _own_copy(artifact: Artifact) -> Path | None:
-    folder = os.environ.get(OWN_COPIES)
-    if not folder:
-        return None
-    copy = Path(folder).expanduser().absolute() / artifact.file
-    return copy if copy.is_file() else None
-
-
 def _check_present(artifact: Artifact, target: Path) -> None:
     try:
         _check(artifact, target)
-    except _MismatchError as error:
+    except MismatchError as error:
         raise UserError(
             f"{target}: {error}; put the right file there, or delete this one to have it downloaded"
         ) from None
@@ -119,18 +110,23 @@ def _check_present(artifact: Artifact, target: Path) -> None:
 def _download(artifact: Artifact, target: Path) -> None:
     import requests
 
-    part = target.with_name(f"{target.name}.part")
     failures = []
+    size, checksum = _expected(artifact)
     with requests.Session() as session, _progress(artifact) as progress:
         for url in artifact.urls:
             try:
                 if artifact.login:
                     accounts.sign_in(session, url)
-                _bring(session, artifact, url, part, progress)
-                os.replace(part, target)
-                part.with_name(f"{part.name}.json").unlink(missing_ok=True)
-                return
-            except (RefusedError, _MismatchError) as error:
+                return retrieve(
+                    session,
+                    url,
+                    target,
+                    size=size,
+                    checked=checksum is not None,
+                    check=lambda part: _check(artifact, part),
+                    progress=progress,
+                )
+            except (RefusedError, MismatchError) as error:
                 failures.append(f"{urlsplit(url).hostname}: {error}")
             except requests.RequestException as error:
                 failures.append(f"{urlsplit(url).hostname}: cannot sign in: {type(error).__name__}")
@@ -138,19 +134,6 @@ def _download(artifact: Artifact, target: Path) -> None:
         f"{artifact.id}: cannot be downloaded ({'; '.join(failures)}); try again to go on from here, "
         f"or {_by_hand(artifact, target.parents[1])}"
     )
-
-
-def _bring(session: Session, artifact: Artifact, url: str, part: Path, progress: Progress) -> None:
-    """Make ``part`` the whole file, and check it; one that was put together is then tried once more in one piece."""
-    size, checksum = _expected(artifact)
-    while True:
-        resumed = transfer(session, url, part, size=size, checked=checksum is not None, progress=progress)
-        try:
-            return _check(artifact, part)
-        except _MismatchError:
-            part.unlink()
-            if not resumed:
-                raise
 
 
 def _expected(artifact: Artifact) -> tuple[int | None, Checksum | None]:
@@ -165,24 +148,25 @@ def _check(artifact: Artifact, file: Path) -> None:
     """Compare a file with what is known of it, and record it if no whole SHA-256 was.
 
     Raises:
-        _MismatchError: It is another one.
+        MismatchError: It is another one.
     """
-    import pooch
-
     size, checksum = _expected(artifact)
+    pinned = f", as {lock.path()} has it" if artifact.id in lock.pins() else ""
     actual = file.stat().st_size
     if size is not None and actual != size:
-        raise _MismatchError(f"is not '{artifact.id}': has {actual} bytes where there should be {size}")
-    sha256 = pooch.file_hash(str(file))
+        raise MismatchError(f"is not '{artifact.id}': has {actual} bytes where there should be {size}{pinned}")
+    sha256 = digest(file)
     if checksum:
-        digest = sha256 if checksum.algorithm == "sha256" else pooch.file_hash(str(file), checksum.algorithm)
-        if not digest.startswith(checksum.digest):
+        found = sha256 if checksum.algorithm == "sha256" else digest(file, checksum.algorithm)
+        if not found.startswith(checksum.digest):
             begin = f"is not '{artifact.id}'" if checksum.binding else f"may not be '{artifact.id}'"
-            said = f"{begin}: its {checksum.algorithm} is {digest} where {checksum.digest} is expected"
+            said = f"{begin}: its {checksum.algorithm} is {found} where {checksum.digest} is expected{pinned}"
             if checksum.binding:
-                raise _MismatchError(said)
+                raise MismatchError(said)
             log.warning("%s: %s; it is used and recorded, so make sure of it", file.name, said)
     if not (checksum and checksum.binding and checksum.algorithm == "sha256"):
+        if (kind := archives.kind_of(artifact.file)) and archives.kind(file) != kind:
+            raise MismatchError(f"is not '{artifact.id}': no {kind} archive, or not a whole one")
         lock.record(artifact.id, lock.Pin(size=actual, sha256=sha256))
         log.warning("%s: recorded in %s, which should be committed: sha256 %s", artifact.id, lock.path(), sha256)
 

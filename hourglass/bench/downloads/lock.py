@@ -9,12 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, PositiveInt, StringConstraints
 
 from hourglass.bench.downloads import catalogue
-from hourglass.bench.storage.documents import Document, read
-from hourglass.bench.storage.files import locked, write_text
+from hourglass.bench.storage.documents import Document, as_yaml, read
+from hourglass.bench.storage.files import write_text
+from hourglass.bench.storage.locks import locked
 from hourglass.registry import UserError
 
 HEAD = """\
@@ -60,8 +60,7 @@ def record(artifact: str, pin: Pin) -> None:
         with locked(path().with_name(f".{path().name}.guard")):
             known = {name: entry.model_dump() for name, entry in pins().items()}
             known[artifact] = pin.model_dump()
-            content = yaml.safe_dump({"artifacts": known}, sort_keys=True, default_flow_style=None, width=200)
-            write_text(path(), HEAD + content)
+            write_text(path(), HEAD + as_yaml({"artifacts": dict(sorted(known.items()))}, width=200))
     except OSError as error:
         raise UserError(
             f"{path()}: cannot be written ({error.strerror}), and has to say that the SHA-256 of '{artifact}' is "

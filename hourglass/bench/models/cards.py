@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from hourglass.bench.models.inference import Inference, Resized, ShortSide, SlidingWindow, whole
+from hourglass.bench.storage.files import digest
 from hourglass.registry import UserError
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -354,4 +354,4 @@ CARDS = (
 
 @cache
 def _sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
+    return digest(path)

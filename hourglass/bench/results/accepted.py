@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import unified_diff
 from pathlib import Path
 
-import yaml
 from pydantic import Field
 
 from hourglass.bench.results.records import Comparable, Record, comparable
-from hourglass.bench.storage.documents import Document, read
+from hourglass.bench.storage.documents import Document, as_yaml, read
 from hourglass.bench.storage.files import write_text
 from hourglass.bench.suites.suite import Measurement, Name, Suite
 from hourglass.registry import UserError
@@ -110,9 +109,5 @@ def _chosen(values: Mapping[str, float | int | None], names: Sequence[str]) -> d
 
 
 def _text(accepted: Accepted) -> str:
-    body = yaml.safe_dump(
-        accepted.model_dump(mode="json"), sort_keys=False, default_flow_style=None, width=1000, allow_unicode=True
-    )
-    return (
-        f"# What new results are compared with. Written by `make accept`; read the diff before you commit it.\n{body}"
-    )
+    head = "# What new results are compared with. Written by `make accept`; read the diff before you commit it."
+    return f"{head}\n{as_yaml(accepted.model_dump(mode='json'), width=1000)}"

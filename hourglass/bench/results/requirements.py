@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -53,8 +52,7 @@ def of_dataset(name: str) -> tuple[str, ...]:
     Raises:
         UserError: No data set has that name.
     """
-    own = os.environ.get(downloads.OWN_COPIES)
-    return () if own and (Path(own).expanduser() / name).is_dir() else datasets.artifacts(name)
+    return () if downloads.own_copy(name) else datasets.artifacts(name)
 
 
 def of_experiment(experiment: Experiment, data: Path) -> list[Artifact]:

@@ -1,16 +1,31 @@
-"""YAML files as validated models, with errors that say file, line, field and the nearest valid name."""
+"""YAML files as validated models, with errors that say file, line, field and the nearest valid name.
+
+Every YAML file goes through `read`: no tags, no links to what is no file, and limits on size, depth and number of
+values, so that a file of a few lines cannot stand for billions.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import Node
 
 from hourglass.registry import UserError, hint
+
+MOST_BYTES = 1 << 20
+MOST_VALUES = 20_000
+DEEPEST = 32
+"""Limits of a file; aliases count as what they stand for."""
 
 M = TypeVar("M", bound="Document")
 Location = Sequence[str | int]
@@ -24,6 +39,7 @@ class Document(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _knows_every_key(cls, data: Any) -> Any:
+        # In place of `extra="forbid"`, whose message names neither the known fields nor the nearest one.
         for key in data if isinstance(data, dict) else ():
             if key not in cls.model_fields:
                 raise unknown("field", key, list(cls.model_fields), at=(key,))
@@ -46,57 +62,135 @@ def read(path: Path, model: type[M]) -> M:
     Raises:
         UserError: The file cannot be read or is not a valid ``model``.
     """
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not YAML: {error.problem}") from None
-    if not isinstance(node, yaml.MappingNode):
+    written = _parsed(path)
+    if not isinstance(written, dict):
         raise UserError(f"{path}: must hold fields, one `name: value` a line")
-    for twice in _repeated_keys(node):
-        raise UserError(f"{path}:{twice.start_mark.line + 1}: field '{twice.value}' is given twice; remove one")
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return model.model_validate(_plain(written, path, iter(range(MOST_VALUES))))
     except ValidationError as errors:
         # A list is also called too short when its only entry is wrong; that is then no help.
-        _, line, where, what = min((error["type"] == "too_short", *_explain(node, error)) for error in errors.errors())
+        _, line, where, what = min((error["type"] == "too_short", *_explain(written, error)) for error in errors.errors())
         raise UserError(f"{path}:{line}: {where}: {what}") from None
 
 
-def _explain(node: yaml.Node, error: Any) -> tuple[int, str, str]:
+def as_yaml(content: object, *, width: int) -> str:
+    """YAML of plain values: keys in order of insertion, the innermost lists and dicts on one line."""
+    writer = YAML(typ="safe", pure=True)
+    writer.default_flow_style = None
+    writer.sort_base_mapping_type_on_output = False
+    writer.width = width
+    text = io.StringIO()
+    writer.dump(content, text)
+    return text.getvalue()
+
+
+class _Composer(Composer):
+    """Refuses what is too much, nested too deeply, or within itself, while it is read."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._open: list[str | None] = []
+        self._count = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.parser.peek_event()
+        if isinstance(event, AliasEvent) and event.anchor in self._open:
+            raise ComposerError(None, None, f"'{event.anchor}' contains itself", event.start_mark)
+        if len(self._open) > DEEPEST:
+            raise ComposerError(None, None, f"nested more than {DEEPEST} deep", event.start_mark)
+        self._count += 1
+        if self._count > 2 * MOST_VALUES:  # keys are counted here too
+            raise ComposerError(None, None, f"more than {MOST_VALUES} values", event.start_mark)
+        self._open.append(event.anchor)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._open.pop()
+
+
+class _Constructor(RoundTripConstructor):
+    """Remembers lines; knows numbers, texts, lists and dicts alone."""
+
+    def construct_undefined(self, node: Node) -> NoReturn:
+        kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
+        raise ConstructorError(None, None, f"'{kind}' is none of the kinds that are used here", node.start_mark)
+
+
+for _kind in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("binary", "timestamp", "set", "omap", "pairs"))):
+    _Constructor.add_constructor(_kind, _Constructor.construct_undefined)
+
+
+def _parsed(path: Path) -> Any:
+    """What the file holds, in containers of ruamel.yaml that know their lines."""
+    text = _text(path)
+    reader = YAML(typ="rt", pure=True)
+    reader.Composer, reader.Constructor = _Composer, _Constructor
+    try:
+        return reader.load(text)
+    except DuplicateKeyError as error:
+        name = str(error.problem).partition('"')[2].partition('"')[0]
+        raise UserError(f"{path}:{_mark(error)}: field '{name}' is given twice; remove one") from None
+    except MarkedYAMLError as error:
+        raise UserError(f"{path}:{_mark(error)}: not YAML: {_one_line(error.problem)}") from None
+    except Exception as error:  # a scalar that is not what its tag says can raise anything
+        raise UserError(f"{path}: not YAML: {_one_line(error)}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is no file; name a YAML file")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise UserError(f"{path}: has more than {MOST_BYTES >> 20} MiB; divide it")
+        return content.decode("utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}: cannot be read: {_one_line(error)}") from None
+
+
+def _plain(value: Any, path: Path, budget: Iterator[int], depth: int = 0) -> Any:
+    """The same in plain dicts, lists and numbers, with everything that aliases stand for."""
+    if depth > DEEPEST:
+        raise UserError(f"{path}: is nested more than {DEEPEST} deep; write it flatter")
+    if next(budget, None) is None:
+        raise UserError(f"{path}: has more than {MOST_VALUES} values, counting what aliases stand for; divide it")
+    if isinstance(value, dict):
+        return {key: _plain(part, path, budget, depth + 1) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part, path, budget, depth + 1) for part in value]
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return value
+
+
+def _explain(written: Any, error: Any) -> tuple[int, str, str]:
     location = [step for step in error["loc"] if step != "[key]"] + error.get("ctx", {}).get("at", [])
     message = "is missing; add it" if error["type"] == "missing" else str(error["msg"]).removeprefix("Input ")
-    return _line(node, location), ".".join(map(str, location)), message
+    return _line(written, location), ".".join(map(str, location)), message
 
 
-def _line(node: yaml.Node, location: Location) -> int:
+def _line(written: Any, location: Location) -> int:
     """Line of the innermost part of ``location`` that stands in the file, counted from 1."""
-    line = node.start_mark.line + 1
+    line = written.lc.line
     for step in location:
-        if isinstance(node, yaml.MappingNode):
-            pair = next((pair for pair in node.value if pair[0].value == str(step)), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            pair = (node.value[step], node.value[step])
-        else:
-            pair = None
-        if pair is None:
+        try:
+            line = (written.lc.key if isinstance(written, dict) else written.lc.item)(step)[0]
+            written = written[step]
+        except (AttributeError, LookupError, TypeError):
             break
-        line, node = pair[0].start_mark.line + 1, pair[1]
-    return line
+    return int(line) + 1
 
 
-def _repeated_keys(node: yaml.Node) -> Iterator[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield key
-            seen.add(key.value)
-            yield from _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _repeated_keys(value)
+def _mark(error: MarkedYAMLError) -> int:
+    mark = error.problem_mark or error.context_mark
+    return int(mark.line) + 1 if mark else 1
+
+
+def _one_line(error: object) -> str:
+    return " ".join(str(error).split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -47,13 +47,11 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Only one process at a time is inside this for the same ``path``, an empty file that is made and stays.
+def digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hash of a file's content, hexadecimal.
 
-    The system lets go of the lock however the process ends.
+    Raises:
+        OSError: The file cannot be read.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
-import tempfile
 import time
-from pathlib import Path
+
+from hourglass.bench.storage import locks
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_held: list[int] = []
-"""Open for as long as this process lives; the system lets go of the lock however the process ends."""
 
 
 def claim() -> str | None:
@@ -28,7 +25,7 @@ def claim() -> str | None:
         return None
     while True:
         for gpu in gpus:
-            if _take(gpu):
+            if locks.hold(locks.of_machine() / f"gpu-{gpu.replace(os.sep, '_')}.lock"):
                 os.environ[VISIBLE] = gpu
                 return gpu
         time.sleep(0.5)
@@ -45,16 +42,3 @@ def visible() -> list[str]:
     except (OSError, subprocess.SubprocessError):
         return []
     return listed.stdout.split()
-
-
-def _take(gpu: str) -> bool:
-    folder = Path(tempfile.gettempdir()) / f"hourglass-gpus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    lock = os.open(folder / f"{gpu.replace(os.sep, '_')}.lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        return False
-    _held.append(lock)
-    return True

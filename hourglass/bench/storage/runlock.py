@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from pathlib import Path
 
-_held: list[int] = []
-"""Open for as long as this process lives; the system lets go of the lock however the process ends."""
+from hourglass.bench.storage.locks import hold
 
 
 def clear_after_killed_run(state: Path) -> bool:
@@ -20,14 +17,8 @@ def clear_after_killed_run(state: Path) -> bool:
     Returns:
         Whether this process is the only one; if not, nothing is touched and Snakemake's own lock decides.
     """
-    state.mkdir(exist_ok=True)
-    lock = os.open(state / "hourglass.lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
+    if not hold(state / "hourglass.lock"):
         return False
-    _held.append(lock)
     for leftover in ("locks", "incomplete"):
         shutil.rmtree(state / leftover, ignore_errors=True)
     return True

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hourglass.bench.datasets.base import IGNORED
 from hourglass.bench.datasets.scenes import IMAGE_SIZE, MAX_DEPTH
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.bench.models.reference import PATCH, WIDTH
@@ -15,7 +16,6 @@ from hourglass.bench.training.crops import encode_crop
 from hourglass.bench.training.scenes import TrainingScenes, stack
 
 GRID = (IMAGE_SIZE[0] // PATCH, IMAGE_SIZE[1] // PATCH)
-IGNORED = 255
 
 
 class ClassesAndDepth(nn.Module):

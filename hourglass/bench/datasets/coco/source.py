@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hourglass.bench.datasets.archives import Archive, ArchiveSource, unpack
+from hourglass.bench import downloads
+from hourglass.bench.datasets.archive_source import Archive, ArchiveSource
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.classes import categories
 from hourglass.bench.datasets.folders import InstancesDataset, PanopticDataset
@@ -59,7 +60,7 @@ class _Coco(ArchiveSource):
         super().fill(folder, split)
         annotations = folder / "annotations"
         inner = annotations / f"panoptic_{split}.zip"
-        unpack(inner, annotations, (f"panoptic_{split}/*",))
+        downloads.unpack(inner, annotations, only=[f"panoptic_{split}/*"])
         inner.unlink()
 
     def load(self, folder: Path, task: str, split: str) -> Dataset:

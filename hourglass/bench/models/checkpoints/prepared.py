@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import file_digest
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from hourglass.bench import downloads, models
 from hourglass.bench.models.checkpoints.files import load
 from hourglass.bench.models.checkpoints.layouts import convert, some
-from hourglass.bench.storage.files import replacing
+from hourglass.bench.storage.files import digest, replacing
 from hourglass.registry import UserError
 
 
@@ -96,7 +95,6 @@ def _origin(target: Path) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
+        return digest(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None

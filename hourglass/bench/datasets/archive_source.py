@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -41,7 +40,7 @@ class ArchiveSource(Source):
     def fill(self, folder: Path, split: str) -> None:
         """See `Source`."""
         for archive in self.archives:
-            unpack(fetch(archive.id, folder), folder, archive.members)
+            downloads.unpack(fetch(archive.id, folder), folder, only=archive.members)
 
     def verify(self, folder: Path, split: str) -> str:
         """See `Source`."""
@@ -64,23 +63,3 @@ def fetch(artifact: str, folder: Path) -> Path:
         UserError: As `downloads.fetch`.
     """
     return downloads.fetch(artifact, root=folder.parent)
-
-
-def unpack(archive: Path, folder: Path, members: tuple[str, ...]) -> None:
-    """Put members of an archive below ``folder``, beside what is there.
-
-    Args:
-        archive: The file.
-        folder: Is made.
-        members: As for `Archive`.
-
-    Raises:
-        UserError: As `downloads.unpack`.
-    """
-    whole = downloads.unpack(archive, folder / f".{archive.name}.unpacked", only=members)
-    for path in sorted(whole.rglob("*")):
-        if path.is_file():
-            target = folder / path.relative_to(whole)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
-    shutil.rmtree(whole)
