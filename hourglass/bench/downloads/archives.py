@@ -12,7 +12,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from lzma import LZMAError
@@ -104,7 +103,7 @@ class _TarInfo(tarfile.TarInfo):
     """A header of a tar archive; checked before tarfile reads what follows it into memory."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> _TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _TarInfo:
         header = super().frombuf(buf, encoding, errors)
         extended = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, *tarfile.GNU_TYPES)
         if header.type in extended and header.type != tarfile.GNUTYPE_SPARSE and header.size > LONGEST_HEADER:
@@ -112,15 +111,11 @@ class _TarInfo(tarfile.TarInfo):
         return header
 
 
-@contextmanager
-def _opened(archive: Path) -> Iterator[zipfile.ZipFile | tarfile.TarFile]:
-    opened: zipfile.ZipFile | tarfile.TarFile
+def _opened(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
     try:
-        opened = tarfile.open(archive, tarinfo=_TarInfo)
+        return tarfile.open(archive, tarinfo=_TarInfo)
     except tarfile.ReadError:
-        opened = zipfile.ZipFile(archive)
-    with opened:
-        yield opened
+        return zipfile.ZipFile(archive)
 
 
 def _wanted(archive: Path, opened: zipfile.ZipFile | tarfile.TarFile, only: Sequence[str]) -> Iterator[_Member]:

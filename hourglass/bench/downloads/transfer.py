@@ -101,9 +101,7 @@ def clean(text: object) -> str:
     return "".join(character for character in line if character.isprintable())[:300]
 
 
-def _transfer(
-    session: Session, url: str, part: Path, size: int | None, checked: bool, progress: Progress
-) -> bool:
+def _transfer(session: Session, url: str, part: Path, size: int | None, checked: bool, progress: Progress) -> bool:
     """All attempts; whether bytes of an earlier call are part of the file."""
     import requests
 

@@ -69,14 +69,16 @@ def read(path: Path, model: type[M]) -> M:
         return model.model_validate(_plain(written, path, iter(range(MOST_VALUES))))
     except ValidationError as errors:
         # A list is also called too short when its only entry is wrong; that is then no help.
-        _, line, where, what = min((error["type"] == "too_short", *_explain(written, error)) for error in errors.errors())
+        _, line, where, what = min(
+            (error["type"] == "too_short", *_explain(written, error)) for error in errors.errors()
+        )
         raise UserError(f"{path}:{line}: {where}: {what}") from None
 
 
 def as_yaml(content: object, *, width: int) -> str:
     """YAML of plain values: keys in order of insertion, the innermost lists and dicts on one line."""
     writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = None
+    writer.default_flow_style = None  # type: ignore[assignment]
     writer.sort_base_mapping_type_on_output = False
     writer.width = width
     text = io.StringIO()
@@ -116,8 +118,9 @@ class _Constructor(RoundTripConstructor):
         raise ConstructorError(None, None, f"'{kind}' is none of the kinds that are used here", node.start_mark)
 
 
-for _kind in (None, *(f"tag:yaml.org,2002:{kind}" for kind in ("binary", "timestamp", "set", "omap", "pairs"))):
-    _Constructor.add_constructor(_kind, _Constructor.construct_undefined)
+_Constructor.add_constructor(None, _Constructor.construct_undefined)
+for _kind in ("binary", "timestamp", "set", "omap", "pairs"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_kind}", _Constructor.construct_undefined)
 
 
 def _parsed(path: Path) -> Any:
@@ -180,7 +183,8 @@ def _line(written: Any, location: Location) -> int:
     line = written.lc.line
     for step in location:
         try:
-            line = (written.lc.key if isinstance(written, dict) else written.lc.item)(step)[0]
+            lines = written.lc
+            line = (lines.key if isinstance(written, dict) else lines.item)(step)[0]
             written = written[step]
         except (AttributeError, LookupError, TypeError):
             break

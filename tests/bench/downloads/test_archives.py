@@ -179,10 +179,13 @@ def test_impossible_sizes_are_refused_while_the_archive_is_listed(tmp_path) -> N
 
 def test_a_small_archive_may_not_hold_very_much(tmp_path) -> None:
     archive = make_zip(tmp_path / "a.zip")
-    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as opened, opened.open("zeros", "w", force_zip64=True) as file:
+    with (
+        zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED) as opened,
+        opened.open("zeros", "w", force_zip64=True) as file,
+    ):
         for _ in range(1100):
             file.write(bytes(1 << 20))
-    with pytest.raises(UserError, match="declares more than .* nothing was unpacked"):
+    with pytest.raises(UserError, match=r"declares more than .* nothing was unpacked"):
         unpack(archive, tmp_path / "folder")
 
 

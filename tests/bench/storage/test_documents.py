@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from hourglass.bench.storage import documents
 from hourglass.bench.storage.documents import Document, as_yaml, read
@@ -16,13 +17,13 @@ from hourglass.registry import UserError
 
 class Inner(Document):
     size: int
-    names: list[str] = []
+    names: tuple[str, ...] = ()
 
 
 class Outer(Document):
     title: str
-    parts: dict[str, Inner] = {}
-    free: dict[str, Any] = {}
+    parts: dict[str, Inner] = Field(default_factory=dict)
+    free: dict[str, Any] = Field(default_factory=dict)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_what_is_valid_is_read(tmp_path: Path) -> None:
         "free: {<<: {a: 1e-3}, b: [null, true, 0.5]}\n"
     )
     found = read(path, Outer)
-    assert found.parts["two"] == Inner(size=1000, names=["on", "no"])
+    assert found.parts["two"] == Inner(size=1000, names=("on", "no"))
     assert found.free == {"a": 0.001, "b": [None, True, 0.5]}
     kinds = {type(value) for value in (found.title, found.free["a"], found.free["b"][1], found.parts["one"].size)}
     assert kinds == {str, float, bool, int}, "nothing of the reader's own kinds is left"

@@ -51,5 +51,5 @@ def test_on_file_systems_without_locks_the_processes_of_a_machine_keep_apart(tmp
 
 def test_a_lock_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match="Not a directory|File exists"), locks.locked(tmp_path / "file" / "lock"):
+    with pytest.raises(OSError, match=r"Not a directory|File exists"), locks.locked(tmp_path / "file" / "lock"):
         pass
