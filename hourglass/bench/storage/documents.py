@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -78,8 +78,8 @@ def read(path: Path, model: type[M]) -> M:
 def as_yaml(content: object, *, width: int) -> str:
     """YAML of plain values: keys in order of insertion, the innermost lists and dicts on one line."""
     writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = cast("bool", None)  # as compact as fits
-    writer.sort_base_mapping_type_on_output = False
+    writer.default_flow_style = None
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     writer.width = width
     text = io.StringIO()
     writer.dump(content, text)
