@@ -3,13 +3,16 @@
 SUITE ?= embedded
 PROFILE ?= local
 CORES ?=
+# Folder whose Python files add models, data sets, methods and the like: make INCLUDE=~/mine SUITE=~/mine/suite.yaml
+INCLUDE ?= $(HOURGLASS_INCLUDE)
 PYTHON ?= python3
 
 VENV := .venv
 READY := $(VENV)/.ready
 # $(call snakemake,TARGETS,CONFIG)
-snakemake = snakemake $(1) --workflow-profile workflows/profiles/$(PROFILE) $(if $(CORES),--cores $(CORES)) --config suite=$(SUITE) $(2)
+snakemake = snakemake $(1) --workflow-profile workflows/profiles/$(PROFILE) $(if $(CORES),--cores $(CORES)) --config suite=$(SUITE)$(if $(INCLUDE), include=$(INCLUDE)) $(2)
 
+export HOURGLASS_INCLUDE := $(INCLUDE)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := suite

@@ -1,6 +1,6 @@
 """Ways to run a model by name: untouched, as an hourglass, or by a competing method of token reduction.
 
-A new method is one file with an object that has the methods of `Method`, and one line in the table below.
+A new method is an object with the functions of `Method` under a name of its own in `METHODS`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Method(Protocol):
         ...
 
 
-_METHODS: Registry[Method] = Registry(
+METHODS: Registry[Method] = Registry(
     "method",
     {
         "baseline": "hourglass.methods.baseline:BASELINE",
@@ -44,11 +44,12 @@ _METHODS: Registry[Method] = Registry(
         "tome": "hourglass.methods.tome:TOME",
     },
 )
+"""What a package or a user adds a method to: ``METHODS.register("mine", Mine())``."""
 
 
 def names() -> list[str]:
     """Names of all methods."""
-    return _METHODS.names()
+    return METHODS.names()
 
 
 def resolve(method: str, settings: Settings) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def resolve(method: str, settings: Settings) -> dict[str, Any]:
     Raises:
         UserError: No method has that name, or a setting is unknown, missing or out of range.
     """
-    chosen = _METHODS.get(method)
+    chosen = METHODS.get(method)
     try:
         return chosen.resolve(settings)
     except ValueError as error:
@@ -70,7 +71,7 @@ def apply(method: str, model: nn.Module, settings: Settings) -> nn.Module:
     Raises:
         UserError: No method has that name, or the settings do not fit.
     """
-    chosen = _METHODS.get(method)
+    chosen = METHODS.get(method)
     try:
         return chosen.apply(model, settings)
     except ValueError as error:

@@ -14,7 +14,20 @@ class UserError(ValueError):
     """
 
 
+class UnknownNameError(UserError):
+    """Nothing has a name.
+
+    Args:
+        kind: What the name is of: ``model``, ``field``.
+        name: The name.
+        known: All names that there are.
+    """
+
+    def __init__(self, kind: str, name: object, known: Sequence[str]) -> None:
+        super().__init__(f"unknown {kind} '{name}'; {hint(str(name), known)}")
+
+
 def hint(name: str, known: Sequence[str]) -> str:
     """What to write in place of a name that nothing has: the nearest of those ``known``, else all of them."""
     near = get_close_matches(name, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+    return f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"

@@ -6,7 +6,6 @@ path, position embeddings and fused attention stay as their framework wrote them
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Iterator
 from typing import Protocol
@@ -14,19 +13,7 @@ from typing import Protocol
 from torch import nn
 
 from hourglass.acceleration.plan import Plan
-
-# In the order they are asked; loaded when first needed, so importing the library needs torch and nothing else.
-REGISTRY: tuple[str, ...] = (
-    "hourglass.acceleration.adapters.timm_vit:ADAPTER",
-    "hourglass.acceleration.adapters.transformers_vit:ADAPTER",
-    "hourglass.acceleration.adapters.mmseg_vit:ADAPTER",
-    "hourglass.acceleration.windowed.swin:transformers_swin",
-    "hourglass.acceleration.windowed.swin:transformers_maskformer_swin",
-    "hourglass.acceleration.windowed.swin:timm_swin",
-    "hourglass.acceleration.windowed.swin:detectron2_swin",
-    "hourglass.acceleration.windowed.sam:transformers_sam",
-    "hourglass.acceleration.windowed.sam:detectron2_vit",
-)
+from hourglass.registry import Registry
 
 
 class Attachment(Protocol):
@@ -59,11 +46,29 @@ class Adapter(Protocol):
         ...
 
 
+ENCODERS: Registry[Adapter] = Registry(
+    "encoder",
+    {
+        "timm-vit": "hourglass.acceleration.adapters.timm_vit:ADAPTER",
+        "transformers-vit": "hourglass.acceleration.adapters.transformers_vit:ADAPTER",
+        "mmseg-vit": "hourglass.acceleration.adapters.mmseg_vit:ADAPTER",
+        "transformers-swin": "hourglass.acceleration.windowed.swin:transformers_swin",
+        "transformers-maskformer-swin": "hourglass.acceleration.windowed.swin:transformers_maskformer_swin",
+        "timm-swin": "hourglass.acceleration.windowed.swin:timm_swin",
+        "detectron2-swin": "hourglass.acceleration.windowed.swin:detectron2_swin",
+        "transformers-sam": "hourglass.acceleration.windowed.sam:transformers_sam",
+        "detectron2-vit": "hourglass.acceleration.windowed.sam:detectron2_vit",
+    },
+)
+"""Loaded when first needed, so importing the library needs torch and nothing else."""
+
+
 def adapters() -> Iterator[Adapter]:
-    """The adapters, in the order in which they are asked."""
-    for target in REGISTRY:
-        module, name = target.split(":")
-        yield getattr(importlib.import_module(module), name)
+    """The adapters in the order in which they are asked: what was added last is asked first.
+
+    So an extension can take over a subclass of an encoder that is known here.
+    """
+    return map(ENCODERS.get, reversed(ENCODERS.names()))
 
 
 def loaded_classes(*targets: str) -> tuple[type[nn.Module], ...]:

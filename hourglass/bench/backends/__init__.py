@@ -8,7 +8,6 @@ metrics, cost, timing and results, is the same code as for every other model. Ea
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from importlib.machinery import PathFinder
@@ -16,7 +15,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from hourglass.registry import UserError, hint
+from hourglass.registry import Registry, UserError
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,18 @@ class Backend:
     distributions: tuple[str, ...] = ("detectron2",)
 
 
-BACKENDS: Mapping[str, Backend] = {
-    "mmseg": Backend(
-        ("mmcv", "mmengine", "mmseg"), "mmseg", distributions=("mmcv", "mmcv-lite", "mmengine", "mmsegmentation")
-    ),
-    "detectron2": Backend(("detectron2",), "detectron2"),
-    "mask2former": Backend(("detectron2", "mask2former"), "detectron2", "facebookresearch/Mask2Former"),
-    "maskdino": Backend(("detectron2", "maskdino"), "detectron2", "IDEA-Research/MaskDINO"),
-    "detrex": Backend(("detectron2", "detrex"), "detectron2", "IDEA-Research/detrex"),
-}
+BACKENDS: Registry[Backend] = Registry(
+    "backend",
+    {
+        "mmseg": Backend(
+            ("mmcv", "mmengine", "mmseg"), "mmseg", distributions=("mmcv", "mmcv-lite", "mmengine", "mmsegmentation")
+        ),
+        "detectron2": Backend(("detectron2",), "detectron2"),
+        "mask2former": Backend(("detectron2", "mask2former"), "detectron2", "facebookresearch/Mask2Former"),
+        "maskdino": Backend(("detectron2", "maskdino"), "detectron2", "IDEA-Research/MaskDINO"),
+        "detrex": Backend(("detectron2", "detrex"), "detectron2", "IDEA-Research/detrex"),
+    },
+)
 
 
 def missing(backend: str) -> str | None:
@@ -53,7 +55,7 @@ def missing(backend: str) -> str | None:
     Args:
         backend: One of `BACKENDS`.
     """
-    absent = next((package for package in known(backend).packages if find_spec(package) is None), None)
+    absent = next((package for package in BACKENDS.get(backend).packages if find_spec(package) is None), None)
     return absent and _refusal(backend, absent, "is not installed")
 
 
@@ -66,7 +68,7 @@ def require(backend: str) -> None:
     Raises:
         UserError: It cannot be imported; the message names the environment that has it.
     """
-    for package in known(backend).packages:
+    for package in BACKENDS.get(backend).packages:
         try:
             import_module(package)
         except ImportError as error:
@@ -79,23 +81,12 @@ def versions(backend: str) -> dict[str, str]:
     Args:
         backend: One of `BACKENDS`.
     """
-    wanted = known(backend).distributions
+    wanted = BACKENDS.get(backend).distributions
     return {found.name: found.version for found in metadata.distributions() if found.name in wanted}
 
 
-def known(backend: str) -> Backend:
-    """What a backend needs.
-
-    Raises:
-        UserError: No backend has that name.
-    """
-    if backend not in BACKENDS:
-        raise UserError(f"backend: unknown name '{backend}'; {hint(backend, list(BACKENDS))}")
-    return BACKENDS[backend]
-
-
 def _refusal(backend: str, package: str, what: str) -> str:
-    known = BACKENDS[backend]
+    known = BACKENDS.get(backend)
     also = f", with a checkout of {known.checkout} on PYTHONPATH" if known.checkout else ""
     return (
         f"backend: '{backend}' needs {package}, which {what}; run in the environment of envs/{known.environment}.lock, "

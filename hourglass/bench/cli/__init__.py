@@ -12,6 +12,7 @@ from collections.abc import Callable
 import typer
 
 from hourglass.bench.cli import demonstration, inputs, measurements, outcomes
+from hourglass.bench.cli.options import including
 from hourglass.registry import UserError
 
 FOLDER = "HOURGLASS_FOLDER"
@@ -56,7 +57,7 @@ app = typer.Typer(
 )
 for panel, commands in PANELS.items():
     for name, command in commands.items():
-        app.command(name, rich_help_panel=panel)(command)
+        app.command(name, rich_help_panel=panel)(including(command))
 
 
 def main() -> None:

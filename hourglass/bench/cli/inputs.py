@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -18,25 +19,30 @@ class Kind(StrEnum):
     SUITES = "suites"
     CASES = "cases"
     TASKS = "tasks"
-    ARTIFACTS = "artifacts"
     MODELS = "models"
     DATASETS = "datasets"
     METHODS = "methods"
+    ENCODERS = "encoders"
+    BACKENDS = "backends"
+    LAYOUTS = "layouts"
     RECIPES = "recipes"
+    ARTIFACTS = "artifacts"
 
 
-ROOMS = {
-    Kind.TASKS: "hourglass.bench.tasks",
-    Kind.ARTIFACTS: "hourglass.bench.downloads",
-    Kind.MODELS: "hourglass.bench.models",
-    Kind.DATASETS: "hourglass.bench.datasets",
-    Kind.METHODS: "hourglass.methods",
+REGISTRIES = {
+    Kind.TASKS: "hourglass.bench.tasks:TASKS",
+    Kind.MODELS: "hourglass.bench.models:MODELS",
+    Kind.DATASETS: "hourglass.bench.datasets:DATASETS",
+    Kind.METHODS: "hourglass.methods:METHODS",
+    Kind.ENCODERS: "hourglass.acceleration.adapters:ENCODERS",
+    Kind.BACKENDS: "hourglass.bench.backends:BACKENDS",
+    Kind.LAYOUTS: "hourglass.bench.models.checkpoints:LAYOUTS",
+    Kind.RECIPES: "hourglass.bench.training:RECIPES",
 }
-"""Where the names of each kind are."""
 
 
 def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: of which suite.")] = "embedded") -> None:
-    """Print the names of all suites, cases, tasks, artifacts, models, datasets, methods or training recipes."""
+    """Print all names of one kind."""
     from hourglass.bench.suites import suite as suites
 
     match kind:
@@ -44,14 +50,13 @@ def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: o
             names = suites.names()
         case Kind.CASES:
             names = [case.id for case in suites.Suite.load(suite).cases]
-        case Kind.RECIPES:
-            from hourglass.bench import training
+        case Kind.ARTIFACTS:
+            from hourglass.bench import downloads
 
-            names = training.names()
+            names = downloads.names()
         case _:
-            import importlib
-
-            names = importlib.import_module(ROOMS[kind]).names()
+            module, registry = REGISTRIES[kind].split(":")
+            names = getattr(import_module(module), registry).names()
     print("\n".join(names))
 
 

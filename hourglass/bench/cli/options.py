@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hourglass.bench.storage.shipped import shipped
+from hourglass.registry import INCLUDE
+from hourglass.registry import include as add_folders
 
 if TYPE_CHECKING:
     from hourglass.bench.results.outcome import Outcome
@@ -26,7 +31,31 @@ TablesOption = Annotated[
     typer.Option(help="Folder of table definitions and accepted results; default: ./tables, else the project's own."),
 ]
 
+IncludeOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="FOLDER",
+        show_default=False,
+        help=f"Folder whose Python files add models, data sets, methods and the like; also ${INCLUDE}.",
+    ),
+]
+
 RESULTS, DATA, TABLES = Path("results"), Path("data"), Path("tables")
+
+
+def including(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with one option more, which all commands have: ``--include``."""
+
+    @wraps(command)
+    def run(include: Sequence[str] = (), **arguments: Any) -> None:
+        add_folders(include)
+        command(**arguments)
+
+    known = signature(command, eval_str=True)
+    option = Parameter("include", Parameter.KEYWORD_ONLY, default=[], annotation=IncludeOption)
+    run.__dict__["__signature__"] = known.replace(parameters=[*known.parameters.values(), option])
+    run.__annotations__ = {**command.__annotations__, "include": IncludeOption}
+    return run
 
 
 def load_outcome(suite: str, results: Path, tables: Path, data: Path) -> Outcome:

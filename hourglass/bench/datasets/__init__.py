@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from hourglass.bench.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment
-from hourglass.bench.datasets.library import artifacts, categories, load, names, prepare, settings, tasks, version
+from hourglass.bench.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment, Source
+from hourglass.bench.datasets.library import (
+    DATASETS,
+    artifacts,
+    categories,
+    load,
+    names,
+    prepare,
+    settings,
+    tasks,
+    version,
+)
 
 __all__ = [
+    "DATASETS",
     "Category",
     "Dataset",
     "Instances",
     "Panoptic",
     "Sample",
     "Segment",
+    "Source",
     "artifacts",
     "categories",
     "load",

@@ -18,7 +18,7 @@ from hourglass.bench.downloads import OWN_COPIES
 from hourglass.bench.storage.files import write_json
 from hourglass.registry import Registry, UserError
 
-_SOURCES: Registry[Source] = Registry(
+DATASETS: Registry[Source] = Registry(
     "dataset",
     {
         "scenes": "hourglass.bench.datasets.scenes.source:SOURCE",
@@ -36,7 +36,7 @@ _SOURCES: Registry[Source] = Registry(
 
 def names() -> list[str]:
     """Names of all data sets."""
-    return _SOURCES.names()
+    return DATASETS.names()
 
 
 def tasks(name: str) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def tasks(name: str) -> tuple[str, ...]:
     Raises:
         UserError: No data set has that name.
     """
-    return _SOURCES.get(name).tasks
+    return DATASETS.get(name).tasks
 
 
 def artifacts(name: str) -> tuple[str, ...]:
@@ -54,7 +54,7 @@ def artifacts(name: str) -> tuple[str, ...]:
     Raises:
         UserError: No data set has that name.
     """
-    return _SOURCES.get(name).artifacts
+    return DATASETS.get(name).artifacts
 
 
 def settings(name: str, task: str) -> Mapping[str, Any]:
@@ -63,7 +63,7 @@ def settings(name: str, task: str) -> Mapping[str, Any]:
     Raises:
         UserError: No data set has that name.
     """
-    return _SOURCES.get(name).settings(task)
+    return DATASETS.get(name).settings(task)
 
 
 def version(name: str) -> str:
@@ -72,7 +72,7 @@ def version(name: str) -> str:
     Raises:
         UserError: No data set has that name.
     """
-    return _SOURCES.get(name).version
+    return DATASETS.get(name).version
 
 
 def categories(name: str) -> tuple[Category, ...]:
@@ -81,7 +81,7 @@ def categories(name: str) -> tuple[Category, ...]:
     Raises:
         UserError: No data set has that name.
     """
-    return _SOURCES.get(name).categories
+    return DATASETS.get(name).categories
 
 
 def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
@@ -98,7 +98,7 @@ def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
     Raises:
         UserError: There is no such data set or split, or its files cannot be had or are not what they should be.
     """
-    source = _SOURCES.get(name)
+    source = DATASETS.get(name)
     split = _checked_split(name, source, split)
     folder = root / name
     ready = _read_ready(folder)
@@ -125,7 +125,7 @@ def load(name: str, task: str, *, root: Path, split: str | None = None) -> Datas
     Raises:
         UserError: There is no such data set, task or split, or it is not prepared.
     """
-    source = _SOURCES.get(name)
+    source = DATASETS.get(name)
     split = _checked_split(name, source, split)
     if task not in source.tasks:
         known = ", ".join(source.tasks)

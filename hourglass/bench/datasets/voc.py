@@ -13,7 +13,7 @@ import torch
 
 from hourglass.bench.datasets.base import Category, Instances, Sample, fingerprint
 from hourglass.bench.datasets.rasters import read_image
-from hourglass.registry import UserError
+from hourglass.registry import UnknownNameError, UserError
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def read_boxes(path: Path, image_id: int, categories: Sequence[Category]) -> Ins
     annotations: list[dict[str, Any]] = []
     for name, (left, top, right, bottom), difficult in objects:
         if name not in label_of:
-            raise UserError(f"{path}: object: unknown name '{name}'; known: {', '.join(label_of)}")
+            raise UserError(f"{path}: object: {UnknownNameError('class', name, list(label_of))}")
         if right <= left or bottom <= top:
             continue
         x, y = max(left - 1, 0), max(top - 1, 0)

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from hourglass.bench.storage.documents import Document, invalid, read
-from hourglass.registry import UserError, hint
+from hourglass.registry import UnknownNameError
 
 OWN_CATALOGUE = "HOURGLASS_ARTIFACTS"
 """Environment variable: a catalogue to use in place of the project's, with a lock file beside it."""
@@ -133,7 +133,7 @@ def get(artifact: str) -> Artifact:
     """
     known = _load(path())
     if artifact not in known:
-        raise UserError(f"artifact: unknown name '{artifact}'; {hint(artifact, list(known))}")
+        raise UnknownNameError("artifact", artifact, list(known))
     return known[artifact]
 
 

@@ -9,16 +9,16 @@ import torch
 from torch import nn
 
 from hourglass.bench.models.cards import CARDS, ModelCard
-from hourglass.registry import UserError, hint
+from hourglass.registry import Registry, UserError
 
-__all__ = ["ModelCard", "build", "card", "names", "skeleton"]
+__all__ = ["MODELS", "ModelCard", "build", "card", "names", "skeleton"]
 
-_CARDS = {card.name: card for card in CARDS}
+MODELS: Registry[ModelCard] = Registry("model", {card.name: card for card in CARDS})
 
 
 def names() -> list[str]:
     """Names of all models."""
-    return list(_CARDS)
+    return MODELS.names()
 
 
 def card(name: str) -> ModelCard:
@@ -27,9 +27,7 @@ def card(name: str) -> ModelCard:
     Raises:
         UserError: No model has that name.
     """
-    if name not in _CARDS:
-        raise UserError(f"model: unknown name '{name}'; {hint(name, names())}")
-    return _CARDS[name]
+    return MODELS.get(name)
 
 
 def build(name: str, *, weights: bool = True) -> nn.Module:

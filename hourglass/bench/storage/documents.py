@@ -20,7 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import Node
 
-from hourglass.registry import UserError, hint
+from hourglass.registry import UnknownNameError, UserError
 
 MOST_BYTES = 1 << 20
 MOST_VALUES = 20_000
@@ -53,7 +53,7 @@ def invalid(message: str, *, at: Location) -> PydanticCustomError:
 
 def unknown(kind: str, name: object, known: Sequence[str], *, at: Location) -> PydanticCustomError:
     """A validator's complaint about a name that nothing has."""
-    return invalid(f"unknown {kind} '{name}'; {hint(str(name), known)}", at=at)
+    return invalid(str(UnknownNameError(kind, name, known)), at=at)
 
 
 def read(path: Path, model: type[M]) -> M:

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from hourglass.bench.storage.documents import Document, invalid, read
 from hourglass.bench.storage.shipped import shipped
-from hourglass.registry import UserError, hint
+from hourglass.registry import UnknownNameError
 
 FOLDER = shipped("tables/paper")
 
@@ -174,7 +174,7 @@ def load(reference: str) -> PublishedTable:
     path, table = file_of(reference), reference.partition("/")[2]
     if path.is_file() and table in (tables := publication(path).tables):
         return tables[table]
-    raise UserError(f"published: unknown table '{reference}'; {hint(reference, names())}")
+    raise UnknownNameError("table", reference, names())
 
 
 def origin(reference: str) -> Origin:

@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 from hourglass.bench.storage.documents import Document, invalid, read, unknown
 from hourglass.bench.storage.shipped import shipped
 from hourglass.bench.suites import published as paper
-from hourglass.registry import UserError, hint
+from hourglass.registry import UnknownNameError, UserError
 
 if TYPE_CHECKING:
     from hourglass.bench.tasks import Metric
@@ -220,7 +220,7 @@ class Suite(Document):
         if path.suffix != ".yaml":
             path = FOLDER / f"{suite}.yaml"
             if not path.is_file():
-                raise UserError(f"suite: unknown name '{suite}'; {hint(str(suite), names())}")
+                raise UnknownNameError("suite", suite, names())
         loaded = read(path, Suite)
         if loaded.name != path.stem:
             raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")
@@ -248,7 +248,7 @@ class Suite(Document):
             if case.id == case_id:
                 return case
         known = [case.id for case in self.cases]
-        raise UserError(f"case: the suite '{self.name}' has no '{case_id}'; {hint(case_id, known)}")
+        raise UserError(f"suite '{self.name}': {UnknownNameError('case', case_id, known)}")
 
     def experiment(self, case: Case) -> Experiment:
         """The experiment that a case belongs to."""
@@ -276,7 +276,7 @@ class Suite(Document):
             name = experiment.accuracy.metric
             if name not in known:
                 where = f"suite '{self.name}': {experiment.id}: accuracy.metric"
-                raise UserError(f"{where}: unknown metric '{name}'; {hint(name, list(known))}")
+                raise UserError(f"{where}: {UnknownNameError('metric', name, list(known))}")
             found[experiment.id] = known[name]
         return found
 

@@ -10,7 +10,7 @@ from hourglass.registry import Registry
 
 __all__ = ["Detections", "Metric", "Scorer", "Task", "Values", "Writer", "get", "names"]
 
-_TASKS: Registry[type[Task]] = Registry(
+TASKS: Registry[type[Task]] = Registry(
     "task",
     {
         "semantic-segmentation": "hourglass.bench.tasks.semantic:SemanticSegmentation",
@@ -24,7 +24,7 @@ _TASKS: Registry[type[Task]] = Registry(
 
 def names() -> list[str]:
     """Names of all tasks."""
-    return _TASKS.names()
+    return TASKS.names()
 
 
 def get(name: str, **settings: Any) -> Task:
@@ -37,4 +37,4 @@ def get(name: str, **settings: Any) -> Task:
     Raises:
         UserError: No task has that name.
     """
-    return _TASKS.get(name)(**settings)
+    return TASKS.get(name)(**settings)

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hourglass.registry import Registry
 
-def names() -> list[str]:
-    """Names of the recipes."""
-    from hourglass.bench.training.recipes import RECIPES
+if TYPE_CHECKING:
+    from hourglass.bench.training.recipes import Recipe
 
-    return list(RECIPES)
+_MODULE = "hourglass.bench.training.recipes"
+RECIPES: Registry[Recipe] = Registry(
+    "recipe",
+    {
+        "vit-scenes": f"{_MODULE}:VIT_SCENES",
+        "segmenter-scenes": f"{_MODULE}:SEGMENTER_SCENES",
+        "dpt-scenes": f"{_MODULE}:DPT_SCENES",
+        "fcos-scenes": f"{_MODULE}:FCOS_SCENES",
+        "mask2former-scenes": f"{_MODULE}:MASK2FORMER_SCENES",
+        "vit-camvid": f"{_MODULE}:VIT_CAMVID",
+        "segmenter-camvid": f"{_MODULE}:SEGMENTER_CAMVID",
+        "fcos-bccd": f"{_MODULE}:FCOS_BCCD",
+    },
+)
 
 
 def run(name: str, output: Path, data: Path, *, seed: int = 0, threads: int = 1) -> Path:
@@ -18,7 +32,7 @@ def run(name: str, output: Path, data: Path, *, seed: int = 0, threads: int = 1)
     Killed and started again it continues from its last checkpoint; what is finished is not repeated.
 
     Args:
-        name: One of `names`.
+        name: A name of `RECIPES`.
         output: Folder of the checkpoints and of the result, ``<name>.safetensors``.
         data: Folder of the training data.
         seed: Of the initial weights and of the batches.
@@ -31,12 +45,8 @@ def run(name: str, output: Path, data: Path, *, seed: int = 0, threads: int = 1)
     from safetensors.torch import load_file, save_file
 
     from hourglass.bench.training.loop import fit
-    from hourglass.bench.training.recipes import RECIPES
-    from hourglass.registry import UserError
 
-    if name not in RECIPES:
-        raise UserError(f"recipe: unknown name '{name}'; known recipes: {', '.join(RECIPES)}")
-    recipe, result = RECIPES[name], output / f"{name}.safetensors"
+    recipe, result = RECIPES.get(name), output / f"{name}.safetensors"
     if result.is_file():
         return result
     start = load_file(run(recipe.parent, output, data, seed=seed, threads=threads)) if recipe.parent else None

@@ -128,56 +128,61 @@ def _masks_from_detector(model: nn.Module, state: State) -> None:
     _load_all(encoder, _swin_of_detector(state))  # type: ignore[arg-type]
 
 
-RECIPES: dict[str, Recipe] = {
-    "vit-scenes": Recipe(
-        build=lambda: ClassesAndDepth(models.build("segmenter-scenes", weights=False)),  # type: ignore[arg-type]
-        stages=lambda data: (Stage(CropsOfClassesAndDepth(_scenes(data), batch=16, side=16), 700, 1.2e-3),),
-        keep=lambda model: model.segmenter,
+VIT_SCENES = Recipe(
+    build=lambda: ClassesAndDepth(models.build("segmenter-scenes", weights=False)),  # type: ignore[arg-type]
+    stages=lambda data: (Stage(CropsOfClassesAndDepth(_scenes(data), batch=16, side=16), 700, 1.2e-3),),
+    keep=lambda model: model.segmenter,
+)
+
+SEGMENTER_SCENES = Recipe(
+    build=_reference("segmenter-scenes"),
+    stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 80, 4e-4),),
+    parent="vit-scenes",
+    adopt=_load_all,
+)
+
+DPT_SCENES = Recipe(
+    build=_reference("dpt-scenes"),
+    stages=lambda data: (
+        Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),
+        Stage(WholeScenes(_scenes(data), batch=4), 380, 3e-4),
+        Stage(WholeScenes(_scenes(data), batch=4), 120, 2e-4),
     ),
-    "segmenter-scenes": Recipe(
-        build=_reference("segmenter-scenes"),
-        stages=lambda data: (Stage(WholeScenes(_scenes(data), batch=8), 80, 4e-4),),
-        parent="vit-scenes",
-        adopt=_load_all,
-    ),
-    "dpt-scenes": Recipe(
-        build=_reference("dpt-scenes"),
-        stages=lambda data: (
-            Stage(WholeScenes(_scenes(data), batch=8), 130, 6e-4),
-            Stage(WholeScenes(_scenes(data), batch=4), 380, 3e-4),
-            Stage(WholeScenes(_scenes(data), batch=4), 120, 2e-4),
-        ),
-        parent="vit-scenes",
-        adopt=_encoder_to_dpt,
-    ),
-    "fcos-scenes": Recipe(
-        build=lambda: DetectorWithClasses(models.build("fcos-scenes", weights=False), classes=11),  # type: ignore[arg-type]
-        stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=8), 900, 1e-3),),
-        keep=lambda model: model.detector,
-    ),
-    "mask2former-scenes": Recipe(
-        build=_reference("mask2former-scenes"),
-        stages=lambda data: (Stage(SceneMasks(_scenes(data), batch=8), 700, 8e-4),),
-        parent="fcos-scenes",
-        adopt=_masks_from_detector,
-    ),
-    "vit-camvid": Recipe(
-        build=lambda: segmenter_camvid(PatchEmbed, POSITIONS),
-        stages=_camvid_plain,
-        parent="segmenter-scenes",
-        adopt=_load_all,
-    ),
-    "segmenter-camvid": Recipe(
-        build=lambda: SegmenterWithStemClasses(segmenter_camvid(positions=POSITIONS), classes=11),  # type: ignore[arg-type]
-        stages=_camvid,
-        parent="vit-camvid",
-        adopt=lambda model, state: _load_all(model.segmenter, state),
-        keep=_with_fewer_positions,
-    ),
-    "fcos-bccd": Recipe(
-        build=_reference("fcos-bccd"),
-        stages=lambda data: (Stage(Boxes(Photos("bccd", "object-detection", data), batch=8), 350, 8e-4),),
-        parent="fcos-scenes",
-        adopt=_all_but_classes,
-    ),
-}
+    parent="vit-scenes",
+    adopt=_encoder_to_dpt,
+)
+
+FCOS_SCENES = Recipe(
+    build=lambda: DetectorWithClasses(models.build("fcos-scenes", weights=False), classes=11),  # type: ignore[arg-type]
+    stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=8), 900, 1e-3),),
+    keep=lambda model: model.detector,
+)
+
+MASK2FORMER_SCENES = Recipe(
+    build=_reference("mask2former-scenes"),
+    stages=lambda data: (Stage(SceneMasks(_scenes(data), batch=8), 700, 8e-4),),
+    parent="fcos-scenes",
+    adopt=_masks_from_detector,
+)
+
+VIT_CAMVID = Recipe(
+    build=lambda: segmenter_camvid(PatchEmbed, POSITIONS),
+    stages=_camvid_plain,
+    parent="segmenter-scenes",
+    adopt=_load_all,
+)
+
+SEGMENTER_CAMVID = Recipe(
+    build=lambda: SegmenterWithStemClasses(segmenter_camvid(positions=POSITIONS), classes=11),  # type: ignore[arg-type]
+    stages=_camvid,
+    parent="vit-camvid",
+    adopt=lambda model, state: _load_all(model.segmenter, state),
+    keep=_with_fewer_positions,
+)
+
+FCOS_BCCD = Recipe(
+    build=_reference("fcos-bccd"),
+    stages=lambda data: (Stage(Boxes(Photos("bccd", "object-detection", data), batch=8), 350, 8e-4),),
+    parent="fcos-scenes",
+    adopt=_all_but_classes,
+)

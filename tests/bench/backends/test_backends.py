@@ -66,7 +66,7 @@ def test_no_builder_needs_more_than_the_library_to_say_so(monkeypatch, build):
 
 
 def test_an_unknown_engine_is_named_with_the_nearest_known_one():
-    with pytest.raises(UserError, match="unknown name 'mmsegm'; did you mean 'mmseg'"):
+    with pytest.raises(UserError, match="unknown backend 'mmsegm'; did you mean 'mmseg'"):
         backends.require("mmsegm")
 
 

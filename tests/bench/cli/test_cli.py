@@ -40,7 +40,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(run, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(ROOT)
     code, out, err = run("validate", "embeded")
     assert (code, out) == (2, "")
-    assert err == "hourglass: suite: unknown name 'embeded'; did you mean 'embedded'?\n"
+    assert err == "hourglass: unknown suite 'embeded'; did you mean 'embedded'?\n"
 
 
 def test_a_suite_without_measurements_says_so(run, measured: list[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from hourglass.bench import datasets, downloads
-from hourglass.bench.datasets import library
 
 from . import miniatures
 
@@ -24,7 +23,7 @@ def published(archives, monkeypatch):
     monkeypatch.setattr(downloads, "fetch", lambda artifact, root: files[artifact])
     monkeypatch.delenv("HOURGLASS_DATA", raising=False)
     for name, count in miniatures.COUNTS.items():
-        monkeypatch.setattr(library._SOURCES.get(name), "images", count)
+        monkeypatch.setattr(datasets.DATASETS.get(name), "images", count)
     return files
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from hourglass.bench.datasets import library
+from hourglass.bench import datasets
 from hourglass.bench.datasets.coco import masks, panoptic
 
 COUNTS = {"ade20k": 2, "cityscapes": 2, "pascal-context": 2, "coco": 3, "nyuv2": 2, "kitti": 3}
@@ -29,7 +29,7 @@ COUNTS = {"ade20k": 2, "cityscapes": 2, "pascal-context": 2, "coco": 3, "nyuv2":
 def shrink() -> None:
     """Make the data sets expect as many images as there are here; for processes that end, as tests restore nothing."""
     for name, count in COUNTS.items():
-        library._SOURCES.get(name).images = count
+        datasets.DATASETS.get(name).images = count
 
 
 def build(folder: Path) -> dict[str, Path]:

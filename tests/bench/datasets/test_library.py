@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from hourglass.bench import datasets
-from hourglass.bench.datasets import library
 from hourglass.registry import UserError
 
 
@@ -40,9 +39,9 @@ class Letters:
 @pytest.fixture
 def letters(monkeypatch):
     source = Letters()
-    monkeypatch.setattr(library._SOURCES, "get", lambda _: source)
     monkeypatch.delenv("HOURGLASS_DATA", raising=False)
-    return source
+    with datasets.DATASETS.replaced("letters", source):
+        yield source
 
 
 def test_what_is_prepared_is_not_prepared_again(tmp_path, letters):
@@ -118,7 +117,7 @@ def test_unknown_data_sets_suggest_the_nearest(tmp_path):
 
 @pytest.mark.parametrize("name", datasets.names())
 def test_every_source_answers(name):
-    source = library._SOURCES.get(name)
+    source = datasets.DATASETS.get(name)
     assert source.evaluation_split in source.splits
     assert datasets.tasks(name) == source.tasks
     assert source.version

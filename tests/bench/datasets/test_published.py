@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from hourglass.bench import datasets, downloads
-from hourglass.bench.datasets import kitti, library, nyuv2, pascal_context
+from hourglass.bench.datasets import kitti, nyuv2, pascal_context
 from hourglass.bench.datasets.rasters import write_pixels
 from hourglass.registry import UserError
 
@@ -202,7 +202,7 @@ def test_data_sets_come_from_a_server(archives, server, tmp_path, monkeypatch):
     monkeypatch.delenv("HOURGLASS_DATA", raising=False)
     server.files = {f"/{path.name}": path.read_bytes() for path in archives.values()}
     for name in ("coco", "pascal-context"):
-        monkeypatch.setattr(library._SOURCES.get(name), "images", miniatures.COUNTS[name])
+        monkeypatch.setattr(datasets.DATASETS.get(name), "images", miniatures.COUNTS[name])
         assert datasets.prepare(name, root=tmp_path / "data") == tmp_path / "data" / name
         asked = [file.name for file in (tmp_path / "data" / "downloads").iterdir() if not file.name.startswith(".")]
         assert {downloads.get(artifact).file for artifact in datasets.artifacts(name)} <= set(asked)

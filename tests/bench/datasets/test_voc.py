@@ -74,7 +74,7 @@ def test_broken_files_are_one_line(tmp_path, content, expected):
 
 
 def test_unknown_classes_and_missing_files_are_named(tmp_path):
-    with pytest.raises(UserError, match="unknown name 'XBC'; known: RBC, WBC"):
+    with pytest.raises(UserError, match="unknown class 'XBC'; did you mean 'WBC'"):
         boxes(tmp_path, thing("XBC", 1, 1, 2, 2))
     with pytest.raises(UserError, match="no such file"):
         read_boxes(tmp_path / "b.xml", 0, CATEGORIES)

@@ -12,7 +12,6 @@ from timm.models.vision_transformer import VisionTransformer
 from transformers import DPTConfig, Mask2FormerConfig, SwinConfig
 
 from hourglass.bench import datasets, downloads, models
-from hourglass.bench.datasets import library
 from hourglass.bench.measuring import accuracy
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.bench.models.inference import ShortSide, SlidingWindow, whole
@@ -33,7 +32,7 @@ def root(tmp_path_factory):
         patch.setattr(downloads, "names", lambda: list(archives))
         patch.setattr(downloads, "fetch", lambda artifact, root: archives[artifact])
         for name, count in miniatures.COUNTS.items():
-            patch.setattr(library._SOURCES.get(name), "images", count)
+            patch.setattr(datasets.DATASETS.get(name), "images", count)
             datasets.prepare(name, root=folder)
     return folder
 

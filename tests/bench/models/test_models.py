@@ -96,7 +96,7 @@ def test_all_weights_together_are_small():
 
 
 def test_unknown_name():
-    with pytest.raises(UserError, match="model: unknown name 'dpt-scene'; did you mean 'dpt-scenes'"):
+    with pytest.raises(UserError, match="unknown model 'dpt-scene'; did you mean 'dpt-scenes'"):
         models.card("dpt-scene")
 
 

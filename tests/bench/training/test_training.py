@@ -12,9 +12,9 @@ from torch import nn
 from hourglass.bench import models, training
 from hourglass.bench.datasets import Instances, Sample
 from hourglass.bench.datasets.base import IGNORED
+from hourglass.bench.training import RECIPES
 from hourglass.bench.training import scenes as training_scenes
 from hourglass.bench.training.loop import Stage, fit
-from hourglass.bench.training.recipes import RECIPES
 from hourglass.bench.training.scenes import TrainingScenes, stack
 from hourglass.bench.training.vit import depth_loss
 from hourglass.registry import UserError
@@ -95,7 +95,7 @@ CELLS = Instances((120, 160), torch.tensor([1]), ({"bbox": [30.0, 20.0, 60.0, 50
 def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
     monkeypatch.setattr("hourglass.bench.training.recipes.SCENES", 20)
     torch.manual_seed(0)
-    recipe = RECIPES[name]
+    recipe = RECIPES.get(name)
     stage = recipe.stages(tmp_path)[0]
     stage.objective.batch = 2
     assert_loss_falls(recipe.build(), stage)
@@ -109,7 +109,7 @@ def test_every_photo_recipe_lowers_its_loss(name, target, tmp_path, monkeypatch)
     image = torch.randint(0, 256, (3, 120, 160), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     samples = [Sample(number, image, target) for number in range(2)]
     monkeypatch.setattr("hourglass.bench.training.photos.Photos.samples", samples)
-    recipe = RECIPES[name]
+    recipe = RECIPES.get(name)
     stage = recipe.stages(tmp_path)[0]
     if name == "fcos-bccd":
         stage.objective.batch = 2
@@ -134,7 +134,7 @@ def test_dpt_starts_from_the_segmenters_encoder():
     """The same tokens in both frameworks: names, order of q, k, v and position embeddings are right."""
     torch.manual_seed(0)
     segmenter, dpt = (models.build(name, weights=False) for name in ("segmenter-scenes", "dpt-scenes"))
-    RECIPES["dpt-scenes"].adopt(dpt, segmenter.state_dict())
+    RECIPES.get("dpt-scenes").adopt(dpt, segmenter.state_dict())
     images = torch.rand(1, 3, 256, 256)
     with torch.inference_mode():
         ours = segmenter.encoder.norm(
@@ -149,8 +149,8 @@ def test_dpt_starts_from_the_segmenters_encoder():
 @torch.inference_mode()
 def test_a_stem_adds_nothing_before_it_is_trained():
     torch.manual_seed(0)
-    plain, stemmed = RECIPES["vit-camvid"].build().eval(), RECIPES["segmenter-camvid"].build().eval()
-    RECIPES["segmenter-camvid"].adopt(stemmed, plain.state_dict())
+    plain, stemmed = RECIPES.get("vit-camvid").build().eval(), RECIPES.get("segmenter-camvid").build().eval()
+    RECIPES.get("segmenter-camvid").adopt(stemmed, plain.state_dict())
     image = torch.rand(1, 3, 64, 96)
     torch.testing.assert_close(stemmed.segmenter(image), plain(image))
     logits, alone = stemmed(image)
@@ -159,7 +159,7 @@ def test_a_stem_adds_nothing_before_it_is_trained():
 
 def test_detectors_and_mask2former_share_a_swin():
     detector, masks = (models.build(name, weights=False) for name in ("fcos-scenes", "mask2former-scenes"))
-    RECIPES["mask2former-scenes"].adopt(masks, detector.state_dict())
+    RECIPES.get("mask2former-scenes").adopt(masks, detector.state_dict())
     ours = dict(detector.fcos.backbone.swin.named_parameters())
     theirs = dict(masks.mask2former.model.pixel_level_module.encoder.named_parameters())
     shared = [name for name in ours if name in theirs]
@@ -168,5 +168,5 @@ def test_detectors_and_mask2former_share_a_swin():
 
 
 def test_unknown_recipe(tmp_path):
-    with pytest.raises(UserError, match="recipe: unknown name 'nope'; known recipes: vit-scenes"):
+    with pytest.raises(UserError, match="unknown recipe 'nope'; known: vit-scenes"):
         training.run("nope", tmp_path, tmp_path)

@@ -29,14 +29,14 @@ def cards(module: Any) -> None:
 
 
 def library(module: Any) -> None:
-    get = module._SOURCES.get
+    get = module.DATASETS.get
 
     def shrunk(name: str) -> Any:
         source = get(name)
         source.images = COUNTS[name]
         return source
 
-    module._SOURCES.get = shrunk
+    module.DATASETS.get = shrunk
 
 
 CHANGES = {"hourglass.bench.models.cards": cards, "hourglass.bench.datasets.library": library}

@@ -7,38 +7,34 @@ from operator import itemgetter
 
 from torch import Tensor
 
-from hourglass.bench.models.checkpoints import dpt, mask2former, native, segmenter
 from hourglass.bench.models.checkpoints.renaming import Table, find
-from hourglass.registry import UserError, hint
+from hourglass.registry import Registry, UserError
 
-LAYOUTS: Mapping[str, Table] = {
-    "segmenter-official": segmenter.OFFICIAL,
-    "segmenter-mmseg": segmenter.MMSEG,
-    "dpt-original": dpt.ORIGINAL,
-    "mask2former-transformers": mask2former.TRANSFORMERS,
-    "mask2former-detectron2": mask2former.DETECTRON2,
-    "native": native.NATIVE,
-}
-
-
-def names() -> list[str]:
-    """Names of all layouts."""
-    return list(LAYOUTS)
+LAYOUTS: Registry[Table] = Registry(
+    "layout",
+    {
+        "segmenter-official": "hourglass.bench.models.checkpoints.segmenter:OFFICIAL",
+        "segmenter-mmseg": "hourglass.bench.models.checkpoints.segmenter:MMSEG",
+        "dpt-original": "hourglass.bench.models.checkpoints.dpt:ORIGINAL",
+        "mask2former-transformers": "hourglass.bench.models.checkpoints.mask2former:TRANSFORMERS",
+        "mask2former-detectron2": "hourglass.bench.models.checkpoints.mask2former:DETECTRON2",
+        "native": "hourglass.bench.models.checkpoints.native:NATIVE",
+    },
+)
 
 
 def convert(layout: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A checkpoint's weights under the names of this project's models.
 
     Args:
-        layout: One of `names`.
+        layout: A name of `LAYOUTS`.
         state: The weights by the key they have in the checkpoint; values may be on the meta device.
 
     Raises:
         UserError: There is no such layout, or the checkpoint has another one.
     """
-    if layout not in LAYOUTS:
-        raise UserError(f"layout: unknown name '{layout}'; {hint(layout, names())}")
-    rules = {key: find(key, LAYOUTS[layout]) for key in state}
+    table = LAYOUTS.get(layout)
+    rules = {key: find(key, table) for key in state}
     if strange := [key for key, rule in rules.items() if rule is None]:
         raise UserError(f"layout: '{layout}' has no {some(strange)}; {_advice(state)}")
     converted: dict[str, Tensor] = {}
@@ -59,6 +55,6 @@ def some(keys: list[str], most: int = 3) -> str:
 
 
 def _advice(state: Mapping[str, Tensor]) -> str:
-    fitting = [name for name, table in LAYOUTS.items() if all(find(key, table) for key in state)]
+    fitting = [name for name in LAYOUTS.names() if all(find(key, LAYOUTS.get(name)) for key in state)]
     remedy = "choose another checkpoint"
     return f"its keys are those of '{fitting[0]}': name that with --layout, or {remedy}" if fitting else remedy

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from hourglass.bench import models
-from hourglass.bench.models.checkpoints import convert, load, names
+from hourglass.bench.models.checkpoints import LAYOUTS, convert, load
 from hourglass.bench.models.checkpoints.prepared import fit
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.registry import UserError
 
 TOLERANCE = 1e-5
 """Relative; another epsilon in a norm already makes more of a difference than this."""
-ORIGINALS = [name for name in names() if name not in ("mask2former-transformers", "native")]
+ORIGINALS = [name for name in LAYOUTS.names() if name not in ("mask2former-transformers", "native")]
 
 
 def test_golden_files_are_of_every_layout_with_an_original(golden):
@@ -112,7 +112,7 @@ def test_a_missing_bias_of_mmseg_is_zero_and_a_given_one_is_kept(state):
             "segmenter-mmseg",
             r"layout: 'segmenter-mmseg' has no 'encoder.cls_token', .* and 62 more; its keys are those of",
         ),
-        ("dpt-originl", "layout: unknown name 'dpt-originl'; did you mean 'dpt-original'"),
+        ("dpt-originl", "unknown layout 'dpt-originl'; did you mean 'dpt-original'"),
     ],
 )
 def test_a_wrong_layout_is_said_in_one_line(layout, what, state):

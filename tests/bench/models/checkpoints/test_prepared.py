@@ -47,10 +47,10 @@ def checkpoint(tmp_path, monkeypatch, weights):
     path.parent.mkdir(parents=True)
     torch.save({"model": published(weights)}, path)
     card = replace(models.card(NAME), artifact="segmenter-l16-mask-ade20k", layout="segmenter-official")
-    monkeypatch.setitem(models._CARDS, NAME, card)
     monkeypatch.setattr(downloads, "fetch", lambda artifact, root: root / "downloads" / FILE)
     monkeypatch.chdir(tmp_path)
-    return path
+    with models.MODELS.replaced(NAME, card):
+        yield path
 
 
 def test_the_model_is_loaded_from_what_was_prepared(checkpoint, weights, tmp_path):
