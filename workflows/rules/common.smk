@@ -5,9 +5,10 @@ import sys
 from glob import glob
 from pathlib import Path
 
+from hourglass import registry
 from hourglass.bench import datasets, downloads
 from hourglass.bench.results import requirements
-from hourglass.registry import UserError, include
+from hourglass.registry import UserError
 from hourglass.bench.models import card
 from hourglass.bench.storage.runlock import clear_after_killed_run
 from hourglass.bench.suites.suite import Suite
@@ -15,7 +16,7 @@ from hourglass.bench.tables.definition import files, load_all
 from hourglass.bench.tables.render import FORMATS
 
 try:
-    include(config["include"].split(os.pathsep) if config.get("include") else [])
+    registry.include(config["include"].split(os.pathsep) if config.get("include") else [])
     SUITE = Suite.load(config.get("suite", "embedded"))
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
     WEIGHTS = {name: of.artifact or of.weights_sha256() for name, of in CARDS.items()}
