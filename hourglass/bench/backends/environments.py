@@ -20,7 +20,7 @@ def interpreter(backend: str | None) -> Path | None:
     Args:
         backend: One of `backends.BACKENDS`, or None for a model that needs no framework of its own.
     """
-    if backend is None or all(find_spec(package) for package in backends.known(backend).packages):
+    if backend is None or all(find_spec(package) for package in backends.BACKENDS.get(backend).packages):
         return None
     return _elsewhere(backend)
 
@@ -35,7 +35,7 @@ def missing(backend: str) -> str | None:
 
 
 def _elsewhere(backend: str) -> Path | None:
-    needed = backends.known(backend)
+    needed = backends.BACKENDS.get(backend)
     python = Path(f".venv-{needed.environment}", "bin", "python").absolute()
     path = [str(folder) for folder in python.parents[1].glob("lib/python3*/site-packages")]
     path += [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
