@@ -12,6 +12,9 @@ READY := $(VENV)/.ready
 # $(call snakemake,TARGETS,CONFIG)
 snakemake = snakemake $(1) --workflow-profile workflows/profiles/$(PROFILE) $(if $(CORES),--cores $(CORES)) --config suite=$(SUITE)$(if $(INCLUDE), include=$(INCLUDE)) $(2)
 
+# Each worker computes on one thread, so that workers do not wait for each other.
+PYTEST = OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --dist loadgroup
+
 export HOURGLASS_INCLUDE := $(INCLUDE)
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
@@ -42,8 +45,11 @@ track: $(READY)  ## Send the results to Weights & Biases again
 wandb-report: $(READY)  ## Publish a report on the results in Weights & Biases; without a login, print what it would say
 	hourglass wandb-report $(SUITE)
 
-test: $(READY)  ## Run the tests
-	python -m pytest
+test: $(READY)  ## Run the quick tests on all cores
+	$(PYTEST) -m "not slow"
+
+test-all: $(READY)  ## Run every test on all cores
+	$(PYTEST)
 
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
 	python -m pytest -o addopts= tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
@@ -65,7 +71,7 @@ train-%: $(READY)  ## Train a reference model: make train-segmenter-scenes
 
 lock: $(READY)  ## Resolve envs/default.lock anew from pyproject.toml
 	python -m pip install --quiet uv
-	uv pip compile --universal --python-version 3.11 --extra bench --extra dev \
+	uv pip compile --universal --python-version 3.11 --extra bench --extra dev --extra docs \
 		--no-annotate --no-header --output-file envs/default.lock pyproject.toml
 
 env-%:  ## Make the environment of a backend, in which cases of its models run: make env-mmseg
@@ -86,4 +92,4 @@ $(READY): envs/default.lock pyproject.toml
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: suite plan tables report check accept track wandb-report test bench lint format lock clean help
+.PHONY: suite plan tables report check accept track wandb-report test test-all bench lint format lock clean help

@@ -56,6 +56,7 @@ def test_one_graph(semantics, neighbors):
     assert_same(compiled(batch(2)), flow(batch(2)))
 
 
+@pytest.mark.slow
 @whole_graphs
 def test_one_graph_with_gradients_and_another_batch():
     flow = Flow()
@@ -88,6 +89,7 @@ def test_generated_code():
     assert_same(torch.compile(flow, fullgraph=True)(batch(3)), flow(batch(3)))
 
 
+@pytest.mark.slow
 @whole_graphs
 @pytest.mark.parametrize("semantics", ["official", "paper"])
 def test_export(semantics):

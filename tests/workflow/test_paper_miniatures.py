@@ -29,7 +29,7 @@ from ..bench.models.checkpoints import small
 from ..web import Server
 from .conftest import HERE, ROOT, Folder, make_folder
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("miniatures")]
 
 SEGMENTER, DEPTH, DINO = "segmenter-vit-l16-ade20k", "dpt-hybrid-nyuv2", "dino-swin-l-coco"
 PANOPTIC, INSTANCE = "mask2former-swin-l-coco-panoptic", "mask2former-swin-l-coco-instance"

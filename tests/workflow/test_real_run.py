@@ -9,7 +9,7 @@ import pytest
 
 PLANS = ("baseline.full", "hourglass.mild")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("real run")]
 
 
 @pytest.fixture(scope="module")

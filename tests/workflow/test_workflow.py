@@ -14,7 +14,7 @@ import pytest
 
 CALLS = ["accuracy full", "accuracy mild", "cost full", "cost mild", "speed mild"]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workflow")]
 
 
 def test_a_run_measures_everything_once_and_publishes_it(finished: Any) -> None:

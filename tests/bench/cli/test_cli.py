@@ -80,6 +80,7 @@ def test_the_verdict_is_told_to_github_and_to_weights_and_biases(
     assert out.endswith("not published: run `wandb login` or set WANDB_API_KEY\n")
 
 
+@pytest.mark.slow
 @pytest.mark.framework
 def test_tables_beside_the_paper_from_nothing(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     suite = """\

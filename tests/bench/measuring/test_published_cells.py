@@ -59,6 +59,7 @@ def test_a_published_cell_is_reproduced(name, row):
     assert gflops == pytest.approx(row.gflops, rel=BOUNDS[convention])
 
 
+@pytest.mark.slow
 def test_three_cells_fit_the_encoder_alone():
     found = [(name, row) for name in MODELS for row in published.load(name).rows if row in ENCODER_ALONE]
     assert [(name, row.line) for name, row in found] == [
@@ -103,6 +104,7 @@ def test_fused_attention_is_counted_by_the_closed_formula():
     assert attention(row) == pair * (10 * (full + 1) ** 2 + 14 * (few + 1) ** 2 + 2 * (few + classes) ** 2)
 
 
+@pytest.mark.slow
 def test_the_head_of_mask2former_is_executed_but_not_published():
     size = published.load("mask2former/coco-panoptic").input
     swin, backbone = counted("dino-swin-l-coco", "baseline", size, ())
