@@ -19,7 +19,7 @@ try:
     registry.include(config["include"].split(os.pathsep) if config.get("include") else [])
     SUITE = Suite.load(config.get("suite", "embedded"))
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
-    WEIGHTS = {name: of.artifact or of.weights_sha256() for name, of in CARDS.items()}
+    WEIGHTS = {name: of.weights_key for name, of in CARDS.items()}
     ARTIFACTS = {downloads.get(name).file: name for name in downloads.names()}
     LEFT_OUT = requirements.left_out(SUITE, data=Path("data"), results=Path("results"))
     TABLES = list(load_all(Path("tables"), SUITE))

@@ -10,7 +10,7 @@ def downloaded(names):
 def ready(wildcards):
     """What has to be there before a case can run: its data set, and its weights if they do not come with the project."""
     case = SUITE.case(wildcards.case)
-    weights = [str(CARDS[case.model].weights)] if CARDS[case.model].artifact else []
+    weights = [str(CARDS[case.model].weights(Path("data")))] if CARDS[case.model].artifact else []
     return [f"data/{case.dataset}/ready.json", *weights]
 
 

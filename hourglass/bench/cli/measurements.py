@@ -44,7 +44,7 @@ def accuracy(
         return
 
     def run(case: Case) -> Path:
-        from hourglass.bench import measuring
+        from hourglass.bench.measuring import cases as measuring
 
         folder = predictions and (predictions / case.id if len(cases or ()) != 1 else predictions)
         measured = measuring.accuracy(case, data, device=_device(device), predictions=folder)
@@ -73,14 +73,15 @@ def cost(
     suite: SuiteArgument,
     cases: CasesArgument = None,
     device: Annotated[str | None, typer.Option(help="Default: cpu, or meta for a model without weights.")] = None,
+    data: DataOption = DATA,
     results: ResultsOption = RESULTS,
 ) -> None:
     """Count what cases compute."""
 
     def run(case: Case) -> Path:
-        from hourglass.bench import measuring
+        from hourglass.bench.measuring import cases as measuring
 
-        return _save(results, "cost", case, measuring.cost(case, device=_device(device) if device else None))
+        return _save(results, "cost", case, measuring.cost(case, data, device=_device(device) if device else None))
 
     _measure("cost", suite, cases, results, run)
 
@@ -95,7 +96,7 @@ def speed(
     """Time cases against their baselines, on a machine that does nothing else."""
 
     def run(case: Case) -> Path:
-        from hourglass.bench import measuring
+        from hourglass.bench.measuring import cases as measuring
 
         return _save(results, "speed", case, measuring.speed(case, data, device=_device(device)))
 
@@ -159,11 +160,12 @@ def _device(name: str) -> str:
 
 def _shard(case: Case, shard: str, device: str, data: Path, results: Path) -> Path:
     from hourglass.bench import measuring
+    from hourglass.bench.measuring import cases
     from hourglass.bench.measuring.types import Shard
     from hourglass.bench.results import shards
 
     part = Shard.parse(shard)
-    partial = measuring.accuracy_of_shard(case, data, part, device=device)
+    partial = cases.accuracy_of_shard(case, data, part, device=device)
     return shards.save(results, case, part, partial, measuring.provenance(case, partial["conditions"]))
 
 

@@ -1,24 +1,29 @@
-"""Measuring a case: accuracy, cost and speed, each with the conditions it holds under, and where it comes from."""
+"""Measuring: accuracy, cost and speed, each with the conditions it holds under, and where it comes from.
+
+`measure_accuracy` and the like measure a model that is at hand; `cases` measures those that suites name.
+"""
 
 from __future__ import annotations
 
-from hourglass.bench.measuring.accuracy import accuracy, accuracy_of_shard, merged
-from hourglass.bench.measuring.cost import cost
+from hourglass.bench.measuring.accuracy import measure_accuracy, measure_shard, merged
+from hourglass.bench.measuring.cost import measure_cost
 from hourglass.bench.measuring.provenance import provenance
 from hourglass.bench.measuring.quantities import all_quantities, quantity
-from hourglass.bench.measuring.speed import speed
+from hourglass.bench.measuring.running import Runner
+from hourglass.bench.measuring.speed import measure_speed
 from hourglass.bench.measuring.types import Partial, Result, Shard
 
 __all__ = [
     "Partial",
     "Result",
+    "Runner",
     "Shard",
-    "accuracy",
-    "accuracy_of_shard",
     "all_quantities",
-    "cost",
+    "measure_accuracy",
+    "measure_cost",
+    "measure_shard",
+    "measure_speed",
     "merged",
     "provenance",
     "quantity",
-    "speed",
 ]

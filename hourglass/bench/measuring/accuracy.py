@@ -11,50 +11,64 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
-from hourglass.bench import datasets, models, tasks
+from hourglass.bench import tasks
 from hourglass.bench.datasets import Category, Dataset, Sample
-from hourglass.bench.measuring.running import Runner, build, device_named, reproducible, threads, to_float
+from hourglass.bench.measuring.running import Runner, reproducible, threads, to_float
 from hourglass.bench.measuring.types import WHOLE, Partial, Result, Shard
-from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
 THREADS = 1
 """More would add up numbers in another order, and results would depend on the number of cores."""
 
 
-def accuracy(case: Case, data_root: Path, *, device: str = "cpu", predictions: Path | None = None) -> Result:
-    """Measure a case's metrics, as the model's card and the data set say they are to be measured.
+def measure_accuracy(
+    runner: Runner,
+    data: Dataset,
+    task: tasks.Task,
+    *,
+    images: int | None = None,
+    batch: int = 1,
+    seed: int = 0,
+    predictions: Path | None = None,
+) -> Result:
+    """Measure the metrics of a task.
 
     Args:
-        case: What to measure.
-        data_root: Folder of the prepared data sets.
-        device: Where to run.
+        runner: Makes the task's output from images.
+        data: With the task's targets.
+        task: Turns outputs into predictions and scores them.
+        images: How many of the data are used, from the first on; None for all.
+        batch: Images per forward pass, at most.
+        seed: Of models that are random.
         predictions: Folder to save all predictions in, in the task's standard format; None saves none.
 
     Raises:
-        UserError: The data set is not prepared, or has fewer images than the case asks for.
+        UserError: The data set has fewer images than are asked for.
     """
-    scorer, partial = _score(case, data_root, WHOLE, device, predictions)
+    scorer, partial = _scored(runner, data, task, WHOLE, images, batch, seed, predictions)
     return {"values": scorer.values(), "samples": partial["samples"], "conditions": partial["conditions"]}
 
 
-def accuracy_of_shard(case: Case, data_root: Path, shard: Shard, *, device: str = "cpu") -> Partial:
-    """Count one shard of a case's images, for `merged` to make metrics of.
-
-    Args:
-        case: What to measure.
-        data_root: Folder of the prepared data sets.
-        shard: Which part of the images.
-        device: Where to run.
+def measure_shard(
+    runner: Runner,
+    data: Dataset,
+    task: tasks.Task,
+    shard: Shard,
+    *,
+    images: int | None = None,
+    batch: int = 1,
+    seed: int = 0,
+) -> Partial:
+    """Count one shard of the images, for `merged` to make metrics of; the arguments are those of `measure_accuracy`.
 
     Raises:
-        UserError: As `accuracy`.
+        UserError: As `measure_accuracy`.
     """
-    return _score(case, data_root, shard, device, None)[1]
+    return _scored(runner, data, task, shard, images, batch, seed, None)[1]
 
 
 def merged(task: str, partials: Sequence[Partial]) -> Result:
-    """What `accuracy` measures, to the last digit, from all shards of a case in their order.
+    """What `measure_accuracy` measures, to the last digit, from all shards of a case in their order.
 
     Args:
         task: Name of the case's task.
@@ -67,7 +81,7 @@ def merged(task: str, partials: Sequence[Partial]) -> Result:
     return {"values": scorer.values(), "samples": {"images": images}, "conditions": partials[0]["conditions"]}
 
 
-def evaluate(
+def score(
     runner: Runner,
     data: Dataset,
     task: tasks.Task,
@@ -80,14 +94,14 @@ def evaluate(
     """Score a runner on some images of a data set.
 
     Args:
-        runner: Makes the task's output from images.
-        data: With the task's targets.
-        task: Turns outputs into predictions and scores them.
+        runner: As for `measure_accuracy`.
+        data: As for `measure_accuracy`.
+        task: As for `measure_accuracy`.
         images: Indices.
         batch: Images per forward pass, at most. A batch starts at every multiple of it, so that it is the same in
             every shard, and at every image of another size.
         seed: Of models that are random; with the index of its first image, it is a batch's own.
-        predictions: As for `accuracy`.
+        predictions: As for `measure_accuracy`.
     """
     scorer = task.scorer(data.categories)
     writer = None if predictions is None else task.writer(predictions, data.categories)
@@ -106,24 +120,28 @@ def evaluate(
     return scorer
 
 
-def _score(
-    case: Case, data_root: Path, shard: Shard, device: str, predictions: Path | None
+def _scored(
+    runner: Runner,
+    data: Dataset,
+    task: tasks.Task,
+    shard: Shard,
+    images: int | None,
+    batch: int,
+    seed: int,
+    predictions: Path | None,
 ) -> tuple[tasks.Scorer, Partial]:
-    data = datasets.load(case.dataset, case.task, root=data_root)
-    count = len(data) if case.images is None else case.images
+    count = len(data) if images is None else images
     if count > len(data):
         raise UserError(f"images: {count} asked for, but the {data.split} split of '{data.name}' has {len(data)}")
-    images = shard.images(count, case.batch)
-    task = tasks.get(case.task, **datasets.settings(case.dataset, case.task))
-    with threads(THREADS), reproducible(case.seed):
-        runner = replace(build(case, device_named(device)), inference=models.card(case.model).inference)
-        scorer = evaluate(runner, data, task, images, case.batch, seed=case.seed, predictions=predictions)
+    indices = shard.images(count, batch)
+    with threads(THREADS), reproducible(seed):
+        scorer = score(runner, data, task, indices, batch, seed=seed, predictions=predictions)
         attention = runner.attention(_batch([data[0]], runner))
     return scorer, {
         "state": scorer.state(),
         "categories": [astuple(category) for category in data.categories],
-        "samples": {"images": len(images)},
-        "conditions": {"device": device, "threads": THREADS, "attention": attention, "data": data.fingerprint},
+        "samples": {"images": len(indices)},
+        "conditions": runner.conditions(threads=THREADS, attention=attention, data=data.fingerprint),
     }
 
 

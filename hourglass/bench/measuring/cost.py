@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor, nn
 
-from hourglass.bench import models
 from hourglass.bench.measuring.conventions import convention_of, regions
 from hourglass.bench.measuring.macs import count_macs
 from hourglass.bench.measuring.memory import can_count, peak_bytes
-from hourglass.bench.measuring.running import build, device_named, example, reproducible, threads
+from hourglass.bench.measuring.running import Runner, reproducible, threads
 from hourglass.bench.measuring.types import Result
-from hourglass.bench.suites.suite import Case
 
 GIGA, MEBI = 1e9, 2**20
 
 
-def cost(case: Case, data_root: Path | None = None, *, device: str | None = None) -> Result:
-    """Count what a case costs for one image of the size the model is timed on.
+def measure_cost(runner: Runner, images: Tensor, *, seed: int = 0) -> Result:
+    """Count what one forward pass costs.
 
     Args:
-        case: What to measure.
-        data_root: Folder of the prepared data sets, to take the image from; None makes one up.
-        device: Where to run; None for the CPU, and for a model whose weights do not come with the project for the meta
-            device, where operations are counted without being computed. Other frameworks' models cannot run there.
-
-    Raises:
-        UserError: As `running.build`.
+        runner: On the meta device, operations are counted without being computed.
+        images: One of the size the model is timed on, (1, 3, H, W) float32 in [0, 1], on the runner's device.
+        seed: Of models that are random.
     """
-    if device is None:
-        card = models.card(case.model)
-        device = "cpu" if card.artifact is None or card.backend else "meta"
-    with threads(1), reproducible(case.seed):
-        runner = build(case, device_named(device))
-        images = example(case, 1, data_root).to(runner.device)
-        if device != "meta":
+    with threads(1), reproducible(seed):
+        if not images.is_meta:
             runner(images)  # what a model keeps from its first run belongs to no run
         values, uncounted = cost_of(runner.model, images)
-        attention = runner.attention(images) if device != "meta" else None
+        attention = None if images.is_meta else runner.attention(images)
     return {
         "values": values,
         "samples": {"uncounted_operators": uncounted, "image_size": list(images.shape[-2:])},
-        "conditions": {"device": device, "threads": 1, "attention": attention, "data": None},
+        "conditions": runner.conditions(threads=1, attention=attention, data=None),
     }
 
 

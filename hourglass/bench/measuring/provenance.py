@@ -24,7 +24,7 @@ from hourglass.registry import UserError
 PACKAGE = Path(__file__).parents[2]
 COMMIT = "HOURGLASS_COMMIT"
 """Environment variable: the commit the code is from, where there is no git repository around it, as in an image."""
-_REQUIRED_CONDITIONS = ("device", "threads", "attention", "data")
+_REQUIRED_CONDITIONS = ("device", "threads", "attention", "data", "weights")
 
 
 def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         "driver": _driver(conditions["device"]),
         "suite": case.suite,
         "suite_version": case.suite_version,
-        "weights": None if conditions["device"] == "meta" else card.weights_sha256(),
+        "weights": conditions["weights"],
         "protocol": card.protocol,
         "settings": methods.resolve(case.method, case.settings),
         "precision": case.precision,

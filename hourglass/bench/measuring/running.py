@@ -1,11 +1,11 @@
-"""A case made to run: model, method, precision, device and threads."""
+"""A model made to run: precision, device and threads, and the images it runs on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from hashlib import sha256
 from typing import Any
 
 import torch
@@ -13,21 +13,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from hourglass import methods
-from hourglass.bench import datasets, models
+from hourglass.bench.datasets import Dataset
 from hourglass.bench.models.inference import Inference, whole
-from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
 
 @dataclass(frozen=True)
 class Runner:
-    """A model that takes images and runs in one precision on one device."""
+    """A model that takes images and runs in one precision on one device.
+
+    Attributes:
+        model: In evaluation mode, on the device.
+        device: Which.
+        precision: The lowest that operators run in.
+        inference: How images go through the model.
+        weights: What tells the model's weights from others: their SHA-256; None if it has none.
+    """
 
     model: nn.Module
     device: torch.device
     precision: torch.dtype
     inference: Inference = whole
+    weights: str | None = None
 
     def __call__(self, images: Tensor) -> Any:
         """Output for float32 images (B, 3, H, W) in [0, 1] on the runner's device."""
@@ -41,6 +48,16 @@ class Runner:
         marker = "_scaled_dot_product_"
         kernels = sorted(name.removeprefix(marker) for name in seen.names if name.startswith(marker))
         return ", ".join(kernels) or "explicit"
+
+    def conditions(self, *, threads: int, attention: str | None, data: str | None) -> dict[str, Any]:
+        """What a measurement of it holds under, as in `Result`."""
+        return {
+            "device": str(self.device),
+            "threads": threads,
+            "attention": attention,
+            "data": data,
+            "weights": self.weights,
+        }
 
     def _autocast(self) -> torch.autocast:
         reduced = self.precision != torch.float32
@@ -59,22 +76,6 @@ class _Names(TorchDispatchMode):
     ) -> Any:
         self.names.add(func.overloadpacket.__name__)
         return func(*args, **(kwargs or {}))
-
-
-def build(case: Case, device: torch.device, method: str | None = None) -> Runner:
-    """The case's model with its weights, changed by its method.
-
-    Args:
-        case: What to run.
-        device: Where; the meta device takes a model without weights.
-        method: Another method than the case's: ``baseline``, for the model as it was.
-
-    Raises:
-        UserError: A name is unknown, weights are missing, or the settings do not fit.
-    """
-    model = models.skeleton(case.model) if device.type == "meta" else models.build(case.model)
-    model = methods.apply(method or case.method, model, {} if method else case.settings)
-    return Runner(model.to(device).eval(), device, getattr(torch, case.precision))
 
 
 def device_named(name: str) -> torch.device:
@@ -96,21 +97,30 @@ def to_float(images: Tensor) -> Tensor:
     return images.float() / 255
 
 
-def example(case: Case, batch: int, data_root: Path | None) -> Tensor:
-    """A batch of images (B, 3, H, W) of the size the model is timed on, float32 in [0, 1], the same every time.
+def example(size: tuple[int, int], batch: int, data: Dataset | None = None, *, seed: int = 0) -> Tensor:
+    """A batch of images (B, 3, H, W), float32 in [0, 1], the same every time.
 
     Args:
-        case: Says which model and data set.
+        size: Height and width.
         batch: B.
-        data_root: Folder of the prepared data sets, whose first images are taken; None makes some up.
+        data: Whose first images are taken; None makes some up.
+        seed: Of those that are made up.
     """
-    size = models.card(case.model).image_size
-    if data_root is None:
-        coarse = torch.rand(batch, 3, 16, 16, generator=torch.Generator().manual_seed(case.seed))
+    if data is None:
+        coarse = torch.rand(batch, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
         return F.interpolate(coarse, size, mode="bilinear", align_corners=False)
-    data = datasets.load(case.dataset, case.task, root=data_root)
     images = [to_float(data[index % len(data)].image)[None] for index in range(batch)]
     return torch.cat([F.interpolate(image, size, mode="bilinear", antialias=True) for image in images])
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256, hexadecimal, of the weights that a model has, whatever files they are from."""
+    total = sha256()
+    for name, value in sorted(model.state_dict().items()):
+        if isinstance(value, Tensor):
+            total.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+            total.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
 
 
 @contextmanager

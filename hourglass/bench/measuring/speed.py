@@ -6,16 +6,13 @@ import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 
 import torch
 
-from hourglass.bench import datasets
-from hourglass.bench.measuring.running import Runner, build, device_named, example, reproducible, threads
+from hourglass.bench.measuring.running import Runner, reproducible, threads
 from hourglass.bench.measuring.statistics import Interval, is_stable, median_interval, paired_ratio
 from hourglass.bench.measuring.types import Result
-from hourglass.bench.suites.suite import Case
 
 Clock = Callable[[], float]
 """Seconds since some moment."""
@@ -50,46 +47,46 @@ LATENCY = TimingBudget()
 THROUGHPUT = TimingBudget(rounds=5, seconds=3.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
 
 
-def speed(
-    case: Case,
-    data_root: Path | None = None,
+def measure_speed(
+    baseline: Runner,
+    method: Runner,
+    images: Callable[[int], torch.Tensor],
+    batch: int,
     *,
-    device: str = "cpu",
+    data: str | None = None,
+    seed: int = 0,
     clock: Clock = perf_counter,
     latency: TimingBudget = LATENCY,
     throughput: TimingBudget = THROUGHPUT,
 ) -> Result:
-    """Time a case and its baseline: latency at batch 1, throughput at the case's batch.
+    """Time a method and its baseline: latency at batch 1, throughput at a larger batch.
 
     The baseline also runs a second time in every round, as a control: its speed-up over itself says how quiet the
     machine was.
 
     Args:
-        case: What to measure.
-        data_root: Folder of the prepared data sets, to take images from; None makes some up.
-        device: Where to run. On a CUDA device, its own events are the clock.
+        baseline: The untouched model.
+        method: The same model by the method, on the same device. On a CUDA device, its own events are the clock.
+        images: From a number B to a batch (B, 3, H, W), float32 in [0, 1].
+        batch: Images of a batch whose throughput is measured.
+        data: Fingerprint of what the images are from.
+        seed: Of models that are random.
         clock: For the CPU.
-        latency: TimingBudget at batch 1.
-        throughput: TimingBudget at the case's batch.
-
-    Raises:
-        UserError: As `running.build`.
+        latency: Budget at batch 1.
+        throughput: Budget at ``batch``.
     """
-    where = device_named(device)
-    fingerprint = None if data_root is None else datasets.load(case.dataset, case.task, root=data_root).fingerprint
-    timer = cuda_timer() if where.type == "cuda" else cpu_timer(clock)
+    timer = cuda_timer() if method.device.type == "cuda" else cpu_timer(clock)
     cores = available_cores()
-    with threads(cores), reproducible(case.seed):
-        baseline, method = build(case, where, "baseline"), build(case, where)
-        one = example(case, 1, data_root).to(where)
+    with threads(cores), reproducible(seed):
+        one = images(1).to(method.device)
         attention = method.attention(one)
         single = interleave(_contenders(baseline, method, one, control=True), timer, latency)
-        many = example(case, case.batch, data_root).to(where)
+        many = images(batch).to(method.device)
         batched = interleave(_contenders(baseline, method, many, control=False), timer, throughput)
     return {
-        "values": summarise(single, batched, case.batch),
-        "samples": {"latency_s": single, "throughput_s": batched, "throughput_batch": case.batch},
-        "conditions": {"device": device, "threads": cores, "attention": attention, "data": fingerprint},
+        "values": summarise(single, batched, batch),
+        "samples": {"latency_s": single, "throughput_s": batched, "throughput_batch": batch},
+        "conditions": method.conditions(threads=cores, attention=attention, data=data),
     }
 
 

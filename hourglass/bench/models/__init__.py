@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
-from hourglass.bench.models.cards import CARDS, ModelCard
+from hourglass.bench.models.card import ModelCard, read_families
 from hourglass.registry import Registry, UserError
 
-__all__ = ["MODELS", "ModelCard", "build", "card", "names", "skeleton"]
+if TYPE_CHECKING:
+    from torch import nn
 
-MODELS: Registry[ModelCard] = Registry("model", {card.name: card for card in CARDS})
+__all__ = ["MODELS", "ModelCard", "build", "build_meta", "build_untrained", "card", "names"]
+
+MODELS: Registry[ModelCard] = Registry("model", read=read_families)
+"""What a package or a user adds a model to: ``MODELS.register("mine", ModelCard(name="mine", ...))``."""
 
 
 def names() -> list[str]:
@@ -30,24 +32,34 @@ def card(name: str) -> ModelCard:
     return MODELS.get(name)
 
 
-def build(name: str, *, weights: bool = True) -> nn.Module:
-    """The model in evaluation mode, float32, on the CPU.
+def build(name: str, data: Path) -> nn.Module:
+    """The model with its trained weights, in evaluation mode, float32, on the CPU.
 
     Args:
-        name: One of `names`.
-        weights: Load the trained weights; False leaves the random initial ones.
+        name: Of the model.
+        data: Folder of all data, where weights are that were made of a download.
 
     Raises:
         UserError: No model has that name, its framework is missing, or its weights are missing or do not fit.
     """
     known = card(name)
-    model = _built(known)
-    if weights:
-        _load(model, known)
+    model: nn.Module = known.build()
+    if (path := known.existing_weights(data)) is not None:
+        _read_weights(model, path, name)
     return model.eval()
 
 
-def skeleton(name: str) -> nn.Module:
+def build_untrained(name: str) -> nn.Module:
+    """As `build`, with random weights.
+
+    Raises:
+        UserError: No model has that name, or its framework is missing.
+    """
+    model: nn.Module = card(name).build()
+    return model.eval()
+
+
+def build_meta(name: str) -> nn.Module:
     """The model in evaluation mode on the meta device: all its shapes, no numbers and no memory.
 
     Models of other frameworks are built on the CPU first: their constructors ask tensors for values.
@@ -55,27 +67,22 @@ def skeleton(name: str) -> nn.Module:
     Raises:
         UserError: No model has that name, or its framework is missing.
     """
+    import torch
+
     known = card(name)
     with torch.device("meta") if known.backend is None else nullcontext():
-        model = _built(known)
+        model: nn.Module = known.build()
     return model.to("meta").eval()  # what was made by torch.Tensor(...) is not there yet
 
 
-def _built(known: ModelCard) -> nn.Module:
-    module, function = known.builder.split(":")
-    model: nn.Module = getattr(importlib.import_module(module), function)()
-    return model
-
-
-def _load(model: nn.Module, known: ModelCard) -> None:
+def _read_weights(model: nn.Module, path: Path, name: str) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = known.existing_weights()
     try:
         model.load_state_dict(load_file(path))
     except SafetensorError as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error}); restore it from the repository") from error
+        raise UserError(f"{path}: not a readable safetensors file ({error}); restore it") from error
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise UserError(f"{path}: does not fit the model '{known.name}': {first}") from error
+        raise UserError(f"{path}: does not fit the model '{name}': {first}") from error

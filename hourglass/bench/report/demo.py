@@ -48,13 +48,16 @@ class Comparison:
 
 
 def default_model(task: str) -> str:
-    """The first of the project's models that does a task.
+    """The first model that does a task, of those whose weights come with the project.
 
     Raises:
-        UserError: There is no such task.
+        UserError: There is no such task, or no such model.
     """
     tasks.get(task)
-    return next(name for name in models.names() if task in models.card(name).tasks)
+    for name in models.names():
+        if (card := models.card(name)).shipped and task in card.tasks:
+            return name
+    raise UserError(f"model: none that comes with the project does {task}; give --model")
 
 
 def default_plan(model: str, task: str) -> Plan:
@@ -86,12 +89,13 @@ def plan(start: int, clusters: tuple[int, int], temperature: float) -> Plan:
         raise UserError(str(error)) from error
 
 
-def open_model(name: str, task: str) -> tuple[nn.Module, tuple[Category, ...]]:
+def open_model(name: str, task: str, data: Path) -> tuple[nn.Module, tuple[Category, ...]]:
     """A model by its name, with the categories of its labels.
 
     Args:
         name: Of one of the project's models, or ``owner/name`` on the hub, or a folder with such a checkpoint.
         task: What it shall do.
+        data: Folder of all data, where weights are that were made of a download.
 
     Raises:
         UserError: There is no such model, or it cannot do the task.
@@ -101,7 +105,7 @@ def open_model(name: str, task: str) -> tuple[nn.Module, tuple[Category, ...]]:
         return loaded.model, loaded.categories
     card = models.card(name)
     card.require(task)
-    return models.build(name), datasets.categories(card.dataset)
+    return models.build(name, data), datasets.categories(card.dataset)
 
 
 def compare(path: Path, model: nn.Module, task: str, categories: tuple[Category, ...], plan: Plan) -> Comparison:

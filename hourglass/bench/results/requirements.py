@@ -65,7 +65,7 @@ def of_experiment(experiment: Experiment, data: Path) -> list[Artifact]:
     card = models.card(experiment.model)
     prepared = (data / experiment.dataset / "ready.json").is_file()
     ids = () if prepared else of_dataset(experiment.dataset)
-    if card.artifact and card.layout and not card.weights.is_file():
+    if card.artifact and card.layout and not card.is_prepared(data):
         ids = (*ids, card.artifact)
     return [downloads.get(name) for name in ids]
 

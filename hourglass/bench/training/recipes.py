@@ -67,7 +67,7 @@ def _camvid(data: Path) -> tuple[Stage, ...]:
 
 
 def _reference(name: str) -> Callable[[], nn.Module]:
-    return lambda: models.build(name, weights=False)
+    return lambda: models.build_untrained(name)
 
 
 def _encoder_to_dpt(model: nn.Module, state: State) -> None:
@@ -129,7 +129,7 @@ def _masks_from_detector(model: nn.Module, state: State) -> None:
 
 
 VIT_SCENES = Recipe(
-    build=lambda: ClassesAndDepth(models.build("segmenter-scenes", weights=False)),  # type: ignore[arg-type]
+    build=lambda: ClassesAndDepth(models.build_untrained("segmenter-scenes")),  # type: ignore[arg-type]
     stages=lambda data: (Stage(CropsOfClassesAndDepth(_scenes(data), batch=16, side=16), 700, 1.2e-3),),
     keep=lambda model: model.segmenter,
 )
@@ -153,7 +153,7 @@ DPT_SCENES = Recipe(
 )
 
 FCOS_SCENES = Recipe(
-    build=lambda: DetectorWithClasses(models.build("fcos-scenes", weights=False), classes=11),  # type: ignore[arg-type]
+    build=lambda: DetectorWithClasses(models.build_untrained("fcos-scenes"), classes=11),  # type: ignore[arg-type]
     stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=8), 900, 1e-3),),
     keep=lambda model: model.detector,
 )

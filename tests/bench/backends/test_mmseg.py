@@ -12,7 +12,7 @@ import hourglass
 from hourglass.bench import models, tasks
 from hourglass.bench.backends.mmseg import MmsegSegmentor
 from hourglass.bench.datasets import Category, Sample
-from hourglass.bench.measuring.accuracy import evaluate
+from hourglass.bench.measuring.accuracy import score
 from hourglass.bench.measuring.cost import cost_of
 from hourglass.bench.measuring.running import Runner
 from hourglass.bench.models.checkpoints import convert
@@ -139,7 +139,7 @@ def test_metrics_and_cost_are_those_of_the_own_model(native, plan):
         inference = Resized(64, 1000) if model is native else SlidingWindow(64, 1000, SIDE, 48)
         runner = Runner(model, torch.device("cpu"), torch.float32, inference)
         task = tasks.get("semantic-segmentation")
-        scores = evaluate(runner, Photographs(), task, range(3), batch=2).values()
+        scores = score(runner, Photographs(), task, range(3), batch=2).values()
         measured.append((scores, cost_of(model, photographs(1, SIDE, SIDE))[0]["gmacs_executed"]))
     assert measured[0][0] == measured[1][0]
     assert measured[0][1] == pytest.approx(measured[1][1], rel=1e-3)
@@ -168,6 +168,6 @@ def test_published_weights_go_into_the_engine_unchanged(native):
 
 
 def test_the_published_configuration_builds():
-    native = models.build("segmenter-vit-l16-ade20k-mmseg", weights=False)
+    native = models.build_untrained("segmenter-vit-l16-ade20k-mmseg")
     assert native.model.test_cfg.crop_size == (640, 640)
     assert len(native.model.backbone.layers) == 24

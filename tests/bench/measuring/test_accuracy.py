@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 from torch import nn
 
-from hourglass.bench import datasets, models, tasks
+from hourglass.bench import tasks
 from hourglass.bench.datasets import Category, Instances, Sample
 from hourglass.bench.datasets.rasters import read_semantic
-from hourglass.bench.measuring import accuracy
-from hourglass.bench.measuring.accuracy import evaluate
+from hourglass.bench.measuring import measure_accuracy
+from hourglass.bench.measuring.accuracy import score
 from hourglass.bench.measuring.running import Runner, device_named
 from hourglass.bench.models.inference import SlidingWindow, whole
 from hourglass.registry import UserError
@@ -53,7 +51,7 @@ class Reader(nn.Module):
 def run(sizes, batch, **more):
     model, data = Reader(), Tiles(sizes)
     task = tasks.get("semantic-segmentation")
-    scorer = evaluate(Runner(model, CPU, torch.float32), data, task, range(len(data)), batch, **more)
+    scorer = score(Runner(model, CPU, torch.float32), data, task, range(len(data)), batch, **more)
     return scorer.values(), model.shapes
 
 
@@ -90,35 +88,20 @@ def test_detections_are_scored(tmp_path):
 
     task = tasks.get("object-detection")
     runner = Runner(Finder(), CPU, torch.float32)
-    scorer = evaluate(runner, Boxes([None] * 3), task, range(3), 2, predictions=tmp_path)
+    scorer = score(runner, Boxes([None] * 3), task, range(3), 2, predictions=tmp_path)
     assert scorer.values()["box_ap"] == pytest.approx(1)
     assert (tmp_path / "detections.json").is_file()
 
 
-def case(**changes):
-    base = {
-        "task": "semantic-segmentation",
-        "model": "m",
-        "dataset": "tiles",
-        "method": "baseline",
-        "settings": {},
-        "images": None,
-        "batch": 2,
-        "precision": "float32",
-        "seed": 0,
-    }
-    return SimpleNamespace(**base | changes)
+SEMANTIC = tasks.get("semantic-segmentation")
 
 
-@pytest.fixture
-def fakes(monkeypatch):
-    monkeypatch.setattr(models, "build", lambda _: Reader())
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(inference=whole))
-    monkeypatch.setattr(datasets, "load", lambda *_, **__: Tiles([(4, 4)] * 5))
-    monkeypatch.setattr(datasets, "settings", lambda *_: {})
+def measured(model, data=None, task=SEMANTIC, precision=torch.float32, inference=whole, **more):
+    runner = Runner(model, CPU, precision, inference, weights="w" * 64)
+    return measure_accuracy(runner, data or Tiles([(4, 4)] * 5), task, batch=2, **more)
 
 
-def test_a_case_is_measured_on_one_thread(tmp_path, fakes, monkeypatch):
+def test_accuracy_is_measured_on_one_thread():
     seen = []
 
     class Curious(Reader):
@@ -126,21 +109,21 @@ def test_a_case_is_measured_on_one_thread(tmp_path, fakes, monkeypatch):
             seen.append(torch.get_num_threads())
             return super().forward(images)
 
-    monkeypatch.setattr(models, "build", lambda _: Curious())
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        measured = accuracy(case(images=3), tmp_path)
+        found = measured(Curious(), images=3)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
     assert set(seen) == {1}
-    assert measured["values"]["miou"] == 1
-    assert measured["samples"] == {"images": 3}
-    assert measured["conditions"] == {"device": "cpu", "threads": 1, "attention": "explicit", "data": "f" * 64}
+    assert found["values"]["miou"] == 1
+    assert found["samples"] == {"images": 3}
+    known = {"device": "cpu", "threads": 1, "attention": "explicit", "data": "f" * 64, "weights": "w" * 64}
+    assert found["conditions"] == known
 
 
-def test_the_protocol_comes_from_card_and_data_set(tmp_path, fakes, monkeypatch):
+def test_images_go_through_the_model_as_they_should():
     """Windows of 4 x 4 of an image of 8 x 8, and depth up to 2 m only."""
 
     class Depths(Tiles):
@@ -153,20 +136,16 @@ def test_the_protocol_comes_from_card_and_data_set(tmp_path, fakes, monkeypatch)
             self.shapes.append(tuple(images.shape))
             return torch.ones(len(images), 1, *images.shape[2:])
 
-    model = Metre()
-    windows = SlidingWindow(short=8, long=8, crop=4, stride=4)
-    monkeypatch.setattr(models, "build", lambda _: model)
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(inference=lambda *to: windows(*to)[:, 0]))
-    monkeypatch.setattr(datasets, "load", lambda *_, **__: Depths([None] * 2))
-    monkeypatch.setattr(datasets, "settings", lambda dataset, task: {"max_depth": 2.0} if dataset == "tiles" else {})
-    measured = accuracy(case(task="depth-estimation"), tmp_path)
+    model, windows = Metre(), SlidingWindow(short=8, long=8, crop=4, stride=4)
+    task = tasks.get("depth-estimation", max_depth=2.0)
+    found = measured(model, Depths([None] * 2), task, inference=lambda *to: windows(*to)[:, 0])
     assert set(model.shapes) == {(2, 3, 4, 4), (1, 3, 4, 4)}
-    assert measured["values"]["rmse_m"] == 0, "pixels beyond 2 m are not counted"
+    assert found["values"]["rmse_m"] == 0, "pixels beyond 2 m are not counted"
 
 
-def test_more_images_than_there_are_is_an_error(tmp_path, fakes):
+def test_more_images_than_there_are_is_an_error():
     with pytest.raises(UserError, match="images: 6 asked for, but the val split of 'tiles' has 5"):
-        accuracy(case(images=6), tmp_path)
+        measured(Reader(), images=6)
 
 
 def test_a_device_that_is_not_there_is_an_error():
@@ -174,17 +153,16 @@ def test_a_device_that_is_not_there_is_an_error():
         device_named("warp")
 
 
-def test_a_seed_makes_random_models_repeat(tmp_path, fakes, monkeypatch):
+def test_a_seed_makes_random_models_repeat():
     class Dreamer(nn.Module):
         def forward(self, images):
             return torch.rand(len(images), 3, *images.shape[2:])
 
-    monkeypatch.setattr(models, "build", lambda _: Dreamer())
-    first, again, other = (accuracy(case(seed=seed), tmp_path)["values"]["miou"] for seed in (1, 1, 2))
+    first, again, other = (measured(Dreamer(), seed=seed)["values"]["miou"] for seed in (1, 1, 2))
     assert first == again != other
 
 
-def test_mixed_precision_reaches_the_model(tmp_path, fakes, monkeypatch):
+def test_mixed_precision_reaches_the_model():
     dtypes = []
 
     class Linear(Reader):
@@ -196,6 +174,5 @@ def test_mixed_precision_reaches_the_model(tmp_path, fakes, monkeypatch):
             dtypes.append(self.layer(images).dtype)
             return super().forward(images)
 
-    monkeypatch.setattr(models, "build", lambda _: Linear())
-    accuracy(case(precision="bfloat16"), tmp_path)
+    measured(Linear(), precision=torch.bfloat16)
     assert set(dtypes) == {torch.bfloat16}

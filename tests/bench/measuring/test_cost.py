@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from hourglass.bench import models
-from hourglass.bench.measuring import all_quantities, cost, quantity
+from hourglass.bench.measuring import Runner, all_quantities, cases, measure_cost, quantity
 from hourglass.bench.measuring.cost import cost_of
 from hourglass.bench.measuring.memory import can_count
 
@@ -37,20 +36,18 @@ def test_on_the_meta_device_all_is_counted_but_memory():
     assert on_meta == on_cpu | {"activations_mib": None, "peak_memory_mib": None}
 
 
-def test_a_case_returns_the_same_every_time(monkeypatch):
-    monkeypatch.setattr(models, "build", lambda _: small())
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(6, 10), artifact=None, backend=None))
-    case = SimpleNamespace(model="m", method="baseline", settings={}, precision="float32", seed=0)
-    first, second = cost(case), cost(case)
+def test_cost_is_the_same_every_time():
+    runner = Runner(small(), torch.device("cpu"), torch.float32)
+    first, second = (measure_cost(runner, torch.rand(1, 3, 6, 10)) for _ in range(2))
     assert first == second
     assert first["samples"]["image_size"] == [6, 10]
     assert set(first["values"]) <= set(all_quantities())
 
 
-def test_a_model_without_weights_is_counted_on_the_meta_device():
+def test_a_model_without_weights_is_counted_on_the_meta_device(tmp_path):
     pytest.importorskip("transformers")
     case = SimpleNamespace(model="dino-swin-l-coco", method="baseline", settings={}, precision="float32", seed=0)
-    measured = cost(case)
+    measured = cases.cost(case, tmp_path)
     assert measured["conditions"]["device"] == "meta"
     assert measured["values"]["gflops_published"] == pytest.approx(936.86, rel=0.0002)
 

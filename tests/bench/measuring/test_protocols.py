@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,8 +10,8 @@ from PIL import Image
 from timm.models.vision_transformer import VisionTransformer
 from transformers import DPTConfig, Mask2FormerConfig, SwinConfig
 
-from hourglass.bench import datasets, downloads, models
-from hourglass.bench.measuring import accuracy
+from hourglass.bench import datasets, downloads, tasks
+from hourglass.bench.measuring import Runner, measure_accuracy
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.bench.models.inference import ShortSide, SlidingWindow, whole
 from hourglass.bench.models.mask2former import MaskSegmenter
@@ -99,21 +98,18 @@ def mask2former(classes):
         ("instance-segmentation", "coco", lambda: mask2former(80), SIDES, "mask_ap"),
     ],
 )
-def test_images_are_measured_at_their_own_size(root, tmp_path, monkeypatch, task, dataset, build, inference, metric):
+def test_images_are_measured_at_their_own_size(root, tmp_path, task, dataset, build, inference, metric):
     torch.manual_seed(0)
-    model = build().eval()
-    monkeypatch.setattr(models, "build", lambda _: model)
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(inference=inference))
-    common = {"model": "m", "method": "baseline", "settings": {}, "images": None, "precision": "float32", "seed": 0}
-    case = SimpleNamespace(task=task, dataset=dataset, batch=1, **common)
+    runner = Runner(build().eval(), torch.device("cpu"), torch.float32, inference)
+    data = datasets.load(dataset, task, root=root)
+    common = (runner, data, tasks.get(task, **datasets.settings(dataset, task)))
 
-    measured = accuracy(case, root, predictions=tmp_path)
+    measured = measure_accuracy(*common, predictions=tmp_path)
     assert measured["samples"] == {"images": miniatures.COUNTS[dataset]}
     assert math.isfinite(measured["values"][metric])
-    data = datasets.load(dataset, task, root=root)
     sizes = {data[index].name: tuple(data[index].image.shape[:0:-1]) for index in range(len(data))}
     written = {path.stem: Image.open(path).size for path in tmp_path.rglob("*.png")}
     assert task == "instance-segmentation" or written == sizes
 
-    together = accuracy(SimpleNamespace(**vars(case) | {"batch": 2}), root)
+    together = measure_accuracy(*common, batch=2)
     assert together["values"][metric] == pytest.approx(measured["values"][metric], rel=1e-3)

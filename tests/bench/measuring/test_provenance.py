@@ -11,23 +11,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from hourglass.bench import models
 from hourglass.bench.measuring.provenance import code_digest, package_versions, provenance
 from hourglass.registry import UserError
 
 MODULE = sys.modules["hourglass.bench.measuring.provenance"]
-CONDITIONS = {"device": "cpu", "threads": 2, "attention": "explicit", "data": None}
+CONDITIONS = {"device": "cpu", "threads": 2, "attention": "explicit", "data": None, "weights": "w" * 64}
 
 
 @pytest.fixture
-def case(monkeypatch):
-    card = SimpleNamespace(weights_sha256=lambda: "w" * 64, backend=None, protocol="in windows")
-    monkeypatch.setattr(models, "card", lambda _: card)
+def case():
     return SimpleNamespace(
         suite="embedded",
         suite_version=3,
         task="t",
-        model="m",
+        model="segmenter-vit-l16-ade20k",
         dataset="d",
         method="hourglass",
         settings={"start": 2, "clusters": [4, 4]},
@@ -43,7 +40,10 @@ def test_everything_that_decides_a_result_is_there(case, monkeypatch):
     found = provenance(case, CONDITIONS)
     assert json.loads(json.dumps(found)) == found
     assert (found["commit"], found["dirty"]) == ("c" * 40, False)
-    assert (found["weights"], found["protocol"]) == ("w" * 64, "in windows")
+    assert (found["weights"], found["protocol"]) == (
+        "w" * 64,
+        "SlidingWindow(short=640, long=2560, crop=640, stride=640)",
+    )
     assert found["settings"]["neighbors"] == 20
     assert found["settings"]["clusters"] == [4, 4]
     assert found["packages"]["torch"] == version("torch")

@@ -40,7 +40,7 @@ CELLS = [
 
 @cache
 def counted(model_name, method, size, plan):
-    model = methods.apply(method, models.skeleton(model_name), dict(plan))
+    model = methods.apply(method, models.build_meta(model_name), dict(plan))
     counter = count_macs(lambda: model(torch.zeros(1, 3, *size, device="meta")), regions(model))
     return convention_of(model), counter
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from hourglass.bench import datasets, models
+from hourglass.bench import tasks
 from hourglass.bench.datasets import Category, Sample
-from hourglass.bench.measuring import accuracy, accuracy_of_shard, merged
+from hourglass.bench.measuring import Runner, measure_accuracy, measure_shard, merged
 from hourglass.bench.measuring.types import WHOLE, Shard
 from hourglass.registry import UserError
 
@@ -60,15 +60,11 @@ class Moody(nn.Module):
         return images + images.mean() + torch.rand(len(images), 1, 1, 1).expand_as(images) * images
 
 
-@pytest.fixture
-def case(suite, monkeypatch):
-    monkeypatch.setattr(models, "build", lambda _: Moody())
-    monkeypatch.setattr(datasets, "load", lambda *_, **__: Noise())
-    return suite.cases[0].model_copy(update={"batch": 3})
-
-
 @pytest.mark.parametrize("of", [1, 2, 7])
-def test_shards_of_a_case_are_merged_into_what_one_run_measures(case, tmp_path, of):
-    partials = [accuracy_of_shard(case, tmp_path, Shard(number, of)) for number in range(1, of + 1)]
+def test_shards_are_merged_into_what_one_run_measures(of):
+    name = "semantic-segmentation"
+    runner = Runner(Moody(), torch.device("cpu"), torch.float32)
+    common = (runner, Noise(), tasks.get(name))
+    partials = [measure_shard(*common, Shard(number, of), batch=3) for number in range(1, of + 1)]
     assert sum(partial["samples"]["images"] for partial in partials) == 17
-    assert merged(case.task, json.loads(json.dumps(partials))) == accuracy(case, tmp_path)
+    assert merged(name, json.loads(json.dumps(partials))) == measure_accuracy(*common, batch=3)

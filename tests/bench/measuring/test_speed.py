@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import gc
-from types import SimpleNamespace
 
 import pytest
 import torch
 from torch import nn
 
-from hourglass.bench import models
+from hourglass.bench.measuring.running import Runner, example
 from hourglass.bench.measuring.speed import (
     TimingBudget,
     available_cores,
     cpu_timer,
     cuda_timer,
     interleave,
-    speed,
+    measure_speed,
     summarise,
 )
 
@@ -97,9 +96,9 @@ def test_values_from_samples():
 class Fake(nn.Module):
     """A model that takes as long as it is told."""
 
-    def __init__(self, machine):
+    def __init__(self, machine, seconds):
         super().__init__()
-        self.machine, self.seconds, self.batches = machine, 0.4, []
+        self.machine, self.seconds, self.batches = machine, seconds, []
 
     def forward(self, images):
         self.batches.append(tuple(images.shape))
@@ -107,31 +106,21 @@ class Fake(nn.Module):
         return images
 
 
-def test_a_case_is_timed_beside_its_baseline(monkeypatch):
-    machine, built = Machine(), []
-
-    def build(name):
-        built.append(Fake(machine))
-        return built[-1]
-
-    def halve(method, model, settings):
-        if method == "hourglass":
-            model.seconds = 0.2
-        return model
-
-    monkeypatch.setattr(models, "build", build)
-    monkeypatch.setattr(models, "card", lambda _: SimpleNamespace(image_size=(24, 32)))
-    monkeypatch.setattr("hourglass.methods.apply", halve)
-    case = SimpleNamespace(model="m", method="hourglass", settings={}, batch=3, precision="float32", seed=0)
+def test_a_method_is_timed_beside_its_baseline():
+    machine = Machine()
+    slow, fast = (Runner(Fake(machine, seconds), torch.device("cpu"), torch.float32) for seconds in (0.4, 0.2))
     quick = TimingBudget(rounds=2, seconds=0, warm_up=1)
-    measured = speed(case, clock=machine.clock, latency=quick, throughput=quick)
+
+    def images(batch):
+        return example((24, 32), batch)
+
+    measured = measure_speed(slow, fast, images, 3, clock=machine.clock, latency=quick, throughput=quick)
     assert measured["values"]["speedup"] == pytest.approx(2)
     assert measured["values"]["control"] == pytest.approx(1)
     assert measured["values"]["throughput"] == pytest.approx(5)
     assert len(measured["samples"]["latency_s"]["control"]) == 2
     assert measured["conditions"]["threads"] == available_cores()
-    assert len(built) == 2
-    assert set(built[0].batches) == {(1, 3, 24, 32), (3, 3, 24, 32)}
+    assert set(slow.model.batches) == {(1, 3, 24, 32), (3, 3, 24, 32)}
 
 
 @pytest.mark.gpu

@@ -139,7 +139,7 @@ def test_boxes_come_back_to_the_original_image():
 @pytest.mark.parametrize("name", models.names())
 def test_cost_is_counted_on_an_image_the_protocol_makes_one_pass_of(name):
     known = models.card(name)
-    if isinstance(known.inference, SlidingWindow):
-        assert known.image_size == (known.inference.crop, known.inference.crop)
-    elif isinstance(known.inference, ShortSide):
-        assert all(side % known.inference.multiple == 0 for side in known.image_size)
+    if isinstance(known.run_inference, SlidingWindow):
+        assert known.image_size == (known.run_inference.crop, known.run_inference.crop)
+    elif isinstance(known.run_inference, ShortSide):
+        assert all(side % known.run_inference.multiple == 0 for side in known.image_size)

@@ -8,7 +8,6 @@ import transformers
 from safetensors.torch import save_file
 
 from hourglass.bench import models
-from hourglass.bench.models import cards
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.bench.models.reference import segmenter_camvid, segmenter_scenes
 from hourglass.registry import UserError
@@ -21,7 +20,7 @@ FULL_SIZE = [name for name in models.names() if name not in OWN and models.card(
 @pytest.fixture(scope="module", params=OWN)
 def built(request):
     torch.manual_seed(0)
-    return models.card(request.param), models.build(request.param, weights=False)
+    return models.card(request.param), models.build_untrained(request.param)
 
 
 @torch.inference_mode()
@@ -84,15 +83,15 @@ def test_segmenters_decoder_knows_no_grid():
 
 
 @pytest.mark.parametrize("name", OWN)
-def test_shipped_weights_load_and_are_small(name):
+def test_shipped_weights_load_and_are_small(name, tmp_path):
     card = models.card(name)
-    assert card.weights.stat().st_size <= 16 * MIB
-    state = models.build(name).state_dict()
+    assert card.weights(tmp_path).stat().st_size <= 16 * MIB
+    state = models.build(name, tmp_path).state_dict()
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
-def test_all_weights_together_are_small():
-    assert sum(models.card(name).weights.stat().st_size for name in OWN) <= 64 * MIB
+def test_all_weights_together_are_small(tmp_path):
+    assert sum(models.card(name).weights(tmp_path).stat().st_size for name in OWN) <= 64 * MIB
 
 
 def test_unknown_name():
@@ -100,21 +99,23 @@ def test_unknown_name():
         models.card("dpt-scene")
 
 
-def test_missing_and_foreign_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(cards, "SHIPPED", tmp_path)
-    with pytest.raises(UserError, match="the weights of 'dpt-scenes' are missing"):
-        models.build("dpt-scenes")
-    save_file({"nonsense": torch.zeros(1)}, tmp_path / "dpt-scenes.safetensors")
-    with pytest.raises(UserError, match="does not fit the model 'dpt-scenes'"):
-        models.build("dpt-scenes")
-    (tmp_path / "dpt-scenes.safetensors").write_bytes(b"not safetensors at all")
-    with pytest.raises(UserError, match="not a readable safetensors file"):
-        models.build("dpt-scenes")
+def test_missing_and_foreign_weights(tmp_path):
+    path = tmp_path / "mine.safetensors"
+    card = models.card("dpt-scenes").model_copy(update={"name": "mine", "shipped": False, "weights_file": path})
+    with models.MODELS.replaced("mine", card):
+        with pytest.raises(UserError, match=r"mine.safetensors: the weights of 'mine' are missing; restore the file$"):
+            models.build("mine", tmp_path)
+        save_file({"nonsense": torch.zeros(1)}, path)
+        with pytest.raises(UserError, match="does not fit the model 'mine'"):
+            models.build("mine", tmp_path)
+        path.write_bytes(b"not safetensors at all")
+        with pytest.raises(UserError, match="not a readable safetensors file"):
+            models.build("mine", tmp_path)
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)
 def test_a_full_size_model_is_built_without_allocating(name):
-    model = models.skeleton(name)
+    model = models.build_meta(name)
     held = [*model.parameters(), *model.buffers()]
     assert all(tensor.is_meta for tensor in held)
     assert sum(parameter.numel() for parameter in model.parameters()) > 100e6
@@ -130,10 +131,9 @@ def test_a_full_size_model_is_built_without_allocating(name):
         ("dino-swin-l-coco", "only its cost can be counted here"),
     ],
 )
-def test_weights_that_are_not_part_of_the_project(name, what, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_weights_that_are_not_part_of_the_project(name, what, tmp_path):
     with pytest.raises(UserError, match=what):
-        models.card(name).weights_sha256()
+        models.card(name).existing_weights(tmp_path / "data")
 
 
 @torch.inference_mode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ DEPTH = "depth-estimation.dpt-scenes.scenes"
 
 
 @pytest.fixture
-def folders(tmp_path, monkeypatch) -> dict[str, Path]:
+def folders(tmp_path, monkeypatch) -> Iterator[dict[str, Path]]:
     """The data set needs an archive behind an account and a large file, the depth model a checkpoint."""
     for name in ("HOURGLASS_DATA", "HOURGLASS_OFFLINE", "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
@@ -32,11 +32,21 @@ def folders(tmp_path, monkeypatch) -> dict[str, Path]:
     path = tmp_path / "needs.yaml"
     path.write_text(yaml.safe_dump({"artifacts": entries}))
     monkeypatch.setenv("HOURGLASS_ARTIFACTS", str(path))
-    monkeypatch.setattr(datasets, "artifacts", lambda _: ("closed", "open"))
-    dpt = replace(models.card("dpt-scenes"), artifact="weights", layout="any")
-    monkeypatch.setattr(models, "card", lambda name: {"dpt-scenes": dpt}.get(name) or CARDS[name])
     monkeypatch.chdir(tmp_path)
-    return {"data": Path("data"), "results": Path("results")}
+    with (
+        datasets.DATASETS.replaced("scenes", scenes("closed", "open")),
+        models.MODELS.replaced("dpt-scenes", dpt(layout="any")),
+    ):
+        yield {"data": Path("data"), "results": Path("results")}
+
+
+def scenes(*downloads: str) -> datasets.Source:
+    kind = type(datasets.DATASETS.get("scenes"))
+    return type("Scenes", (kind,), {"artifacts": downloads})()
+
+
+def dpt(**changes: str | None) -> models.ModelCard:
+    return models.card("dpt-scenes").model_copy(update={"shipped": False, "artifact": "weights", **changes})
 
 
 CARDS = {name: models.card(name) for name in models.names()}
@@ -85,11 +95,10 @@ def test_what_has_been_measured_is_not_left_out(suite: Suite, folders) -> None:
 
 
 def test_a_model_of_another_framework_is_left_out(suite: Suite, folders, monkeypatch) -> None:
-    foreign = replace(CARDS["dpt-scenes"], artifact="weights", layout=None)
-    monkeypatch.setattr(models, "card", lambda name: {"dpt-scenes": foreign}.get(name) or CARDS[name])
-    monkeypatch.setattr(datasets, "artifacts", lambda _: (), raising=False)
-    assert set(requirements.left_out(suite, **folders)) == {case.id for case in suite.cases if case.experiment == DEPTH}
-    assert not requirements.needs(suite, folders["data"])
+    with datasets.DATASETS.replaced("scenes", scenes()), models.MODELS.replaced("dpt-scenes", dpt(layout=None)):
+        left_out = requirements.left_out(suite, **folders)
+        assert set(left_out) == {case.id for case in suite.cases if case.experiment == DEPTH}
+        assert not requirements.needs(suite, folders["data"])
 
 
 def test_a_plan_says_what_is_there_and_what_is_not(suite: Suite, folders) -> None:

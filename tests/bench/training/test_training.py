@@ -133,7 +133,7 @@ def assert_loss_falls(model, stage):
 def test_dpt_starts_from_the_segmenters_encoder():
     """The same tokens in both frameworks: names, order of q, k, v and position embeddings are right."""
     torch.manual_seed(0)
-    segmenter, dpt = (models.build(name, weights=False) for name in ("segmenter-scenes", "dpt-scenes"))
+    segmenter, dpt = (models.build_untrained(name) for name in ("segmenter-scenes", "dpt-scenes"))
     RECIPES.get("dpt-scenes").adopt(dpt, segmenter.state_dict())
     images = torch.rand(1, 3, 256, 256)
     with torch.inference_mode():
@@ -158,7 +158,7 @@ def test_a_stem_adds_nothing_before_it_is_trained():
 
 
 def test_detectors_and_mask2former_share_a_swin():
-    detector, masks = (models.build(name, weights=False) for name in ("fcos-scenes", "mask2former-scenes"))
+    detector, masks = (models.build_untrained(name) for name in ("fcos-scenes", "mask2former-scenes"))
     RECIPES.get("mask2former-scenes").adopt(masks, detector.state_dict())
     ours = dict(detector.fcos.backbone.swin.named_parameters())
     theirs = dict(masks.mask2former.model.pixel_level_module.encoder.named_parameters())

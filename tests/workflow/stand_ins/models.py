@@ -11,5 +11,5 @@ def names() -> list[str]:
 
 def card(name: str) -> SimpleNamespace:
     return SimpleNamespace(
-        tasks=("semantic-segmentation",), weights_sha256=lambda: "feed", artifact=None, backend=None, protocol=None
+        tasks=("semantic-segmentation",), weights_key="feed", artifact=None, backend=None, protocol=None
     )

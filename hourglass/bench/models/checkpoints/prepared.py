@@ -29,7 +29,7 @@ def prepare(
         root: Folder of all data, where the published checkpoint is downloaded to.
         checkpoint: Another file than the published one.
         layout: How its keys are named; None as the published one's are.
-        out: Where to write; None where the model is loaded from.
+        out: Where to write; None for where the model is loaded from: ``checkpoints`` in ``root``.
 
     Raises:
         UserError: The model takes no checkpoint, or this one cannot be had or read, or does not fit.
@@ -39,7 +39,8 @@ def prepare(
     if card.artifact is None or layout is None:
         why = "its weights come with the project, or it runs in a framework of its own"
         raise UserError(f"model: '{name}' has no checkpoint to convert: {why}")
-    target = out or card.weights
+    target = out or card.weights(root)
+    assert target is not None
     present = _origin(target)
     published = {"model": name, "layout": layout, "source": downloads.get(card.artifact).file}
     if checkpoint is None and published.items() <= present.items():
@@ -49,7 +50,7 @@ def prepare(
     if present == origin:
         return target
     try:
-        weights = fit(convert(layout, load(source)), models.skeleton(name))
+        weights = fit(convert(layout, load(source)), models.build_meta(name))
     except UserError as error:
         raise UserError(error if str(source) in str(error) else f"{source}: {error}") from error
     _save(weights, target, origin)

@@ -52,7 +52,7 @@ def test_full_size_models_get_every_weight(layout, golden, shapes):
     for name, patterns in golden(layout)["full"].items():
         with torch.device("meta"):
             published = {key: torch.empty(shape) for key, shape in shapes(patterns).items()}
-        fit(convert(layout, published), models.skeleton(name))
+        fit(convert(layout, published), models.build_meta(name))
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_full_size_models_get_every_weight(layout, golden, shapes):
 )
 def test_every_mask2former_gets_every_weight(model, golden, shapes):
     patterns = golden("mask2former-detectron2")["full"]["mask2former-swin-l-coco-panoptic"]
-    skeleton = models.skeleton(model)
-    config = skeleton.mask2former.config
+    built = models.build_meta(model)
+    config = built.mask2former.config
     sizes = {134: config.num_labels + 1, 200: config.num_queries}
     with torch.device("meta"):
         published = {
             key: torch.empty([sizes.get(size, size) for size in shape]) for key, shape in shapes(patterns).items()
         }
-    fit(convert("mask2former-detectron2", published), skeleton)
+    fit(convert("mask2former-detectron2", published), built)
 
 
 def test_files_of_the_hub_mean_what_transformers_takes_them_for(small, tmp_path):

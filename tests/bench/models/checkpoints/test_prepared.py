@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -20,7 +19,7 @@ PUBLISHED_AS = {"project_in": "proj_dec", "norm_scores": "mask_norm", "norm.": "
 EXACTLY = {"class_tokens": "cls_emb", "project_tokens": "proj_patch", "project_classes": "proj_classes"}
 
 
-def published(weights):
+def renamed(weights):
     """Weights of a Segmenter under the original's names."""
 
     def name(key):
@@ -34,10 +33,14 @@ def published(weights):
     return {name(key): value for key, value in weights.items()} | {"encoder.head.weight": torch.ones(1000, 192)}
 
 
+def built(folder):
+    return models.build(NAME, folder / "data").state_dict()
+
+
 @pytest.fixture
 def weights():
     torch.manual_seed(0)
-    return models.build(NAME, weights=False).state_dict()
+    return models.build_untrained(NAME).state_dict()
 
 
 @pytest.fixture
@@ -45,18 +48,18 @@ def checkpoint(tmp_path, monkeypatch, weights):
     """The published file of a model that is small here."""
     path = tmp_path / "data" / "downloads" / FILE
     path.parent.mkdir(parents=True)
-    torch.save({"model": published(weights)}, path)
-    card = replace(models.card(NAME), artifact="segmenter-l16-mask-ade20k", layout="segmenter-official")
+    torch.save({"model": renamed(weights)}, path)
+    published = {"shipped": False, "artifact": "segmenter-l16-mask-ade20k", "layout": "segmenter-official"}
+    card = models.card(NAME).model_copy(update=published)
     monkeypatch.setattr(downloads, "fetch", lambda artifact, root: root / "downloads" / FILE)
-    monkeypatch.chdir(tmp_path)
     with models.MODELS.replaced(NAME, card):
         yield path
 
 
 def test_the_model_is_loaded_from_what_was_prepared(checkpoint, weights, tmp_path):
     path = prepare(NAME, root=tmp_path / "data")
-    assert path.absolute() == tmp_path / "data" / "checkpoints" / f"{NAME}.safetensors"
-    for key, value in models.build(NAME).state_dict().items():
+    assert path == tmp_path / "data" / "checkpoints" / f"{NAME}.safetensors"
+    for key, value in built(tmp_path).items():
         assert torch.equal(value, weights[key])
     with safe_open(path, framework="pt") as file:
         assert file.metadata() == {
@@ -79,19 +82,19 @@ def test_what_is_prepared_is_not_prepared_again(checkpoint, tmp_path):
 def test_another_checkpoint_or_a_damaged_result_is_prepared_anew(checkpoint, weights, tmp_path):
     path = prepare(NAME, root=tmp_path / "data")
     other = tmp_path / "other.pth"
-    torch.save(published({key: value + 1 for key, value in weights.items()}), other)
+    torch.save(renamed({key: value + 1 for key, value in weights.items()}), other)
     prepare(NAME, root=tmp_path / "data", checkpoint=other)
-    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"] + 1)
+    assert torch.equal(built(tmp_path)["encoder.cls_token"], weights["encoder.cls_token"] + 1)
     prepare(NAME, root=tmp_path / "data")
-    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"])
+    assert torch.equal(built(tmp_path)["encoder.cls_token"], weights["encoder.cls_token"])
     path.write_bytes(path.read_bytes()[:50])
     prepare(NAME, root=tmp_path / "data")
-    assert torch.equal(models.build(NAME).state_dict()["encoder.cls_token"], weights["encoder.cls_token"])
+    assert torch.equal(built(tmp_path)["encoder.cls_token"], weights["encoder.cls_token"])
 
 
 def test_a_checkpoint_that_does_not_fit_is_named_and_changes_nothing(checkpoint, weights, tmp_path):
     other = tmp_path / "small.pth"
-    torch.save(published({key: value for key, value in weights.items() if "blocks.3" not in key}), other)
+    torch.save(renamed({key: value for key, value in weights.items() if "blocks.3" not in key}), other)
     with pytest.raises(UserError, match=r"small.pth: lacks 'encoder.blocks.3.norm1.weight', .*; choose another"):
         prepare(NAME, root=tmp_path / "data", checkpoint=other)
     with pytest.raises(UserError, match=r"small.pth: layout: 'segmenter-mmseg' has no .*; its keys are those of 'segm"):

@@ -1,0 +1,125 @@
+"""Measuring the cases of suites: names become models, data sets and tasks, and those are measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from hourglass import methods
+from hourglass.bench import datasets, models, tasks
+from hourglass.bench.datasets import Dataset
+from hourglass.bench.measuring.accuracy import measure_accuracy, measure_shard
+from hourglass.bench.measuring.cost import measure_cost
+from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, weights_digest
+from hourglass.bench.measuring.speed import measure_speed
+from hourglass.bench.measuring.types import Partial, Result, Shard
+from hourglass.bench.models import weights
+from hourglass.bench.models.inference import Inference, whole
+from hourglass.bench.suites.suite import Case
+
+
+def accuracy(case: Case, data: Path, *, device: str = "cpu", predictions: Path | None = None) -> Result:
+    """Measure a case's metrics, as the model's card and the data set say they are to be measured.
+
+    Args:
+        case: What to measure.
+        data: Folder of all data.
+        device: Where to run.
+        predictions: Folder to save all predictions in, in the task's standard format; None saves none.
+
+    Raises:
+        UserError: A name is unknown, weights or data are missing, or the settings do not fit.
+    """
+    images, task = _data(case, data), _task(case)
+    return measure_accuracy(
+        _evaluated(case, device, data),
+        images,
+        task,
+        images=case.images,
+        batch=case.batch,
+        seed=case.seed,
+        predictions=predictions,
+    )
+
+
+def accuracy_of_shard(case: Case, data: Path, shard: Shard, *, device: str = "cpu") -> Partial:
+    """Count one shard of a case's images, for `hourglass.bench.measuring.merged` to make metrics of.
+
+    Raises:
+        UserError: As `accuracy`.
+    """
+    images, task = _data(case, data), _task(case)
+    runner = _evaluated(case, device, data)
+    return measure_shard(runner, images, task, shard, images=case.images, batch=case.batch, seed=case.seed)
+
+
+def cost(case: Case, data: Path, *, device: str | None = None) -> Result:
+    """Count what a case costs for one image of the size the model is timed on.
+
+    Args:
+        case: What to measure.
+        data: Folder of all data, where weights are.
+        device: Where to run; None for the CPU, and for a model whose weights do not come with the project for the meta
+            device, where operations are counted without being computed. Other frameworks' models cannot run there.
+
+    Raises:
+        UserError: As `accuracy`.
+    """
+    card = models.card(case.model)
+    where = device_named(device or ("meta" if card.artifact and not card.backend else "cpu"))
+    runner = _built(case, where, data)
+    return measure_cost(runner, example(card.image_size, 1, seed=case.seed).to(where), seed=case.seed)
+
+
+def speed(case: Case, data: Path, *, device: str = "cpu") -> Result:
+    """Time a case beside its baseline, on images of the data set.
+
+    Args:
+        case: What to measure.
+        data: Folder of all data.
+        device: Where to run.
+
+    Raises:
+        UserError: As `accuracy`.
+    """
+    where, images = device_named(device), _data(case, data)
+    size = models.card(case.model).image_size
+    return measure_speed(
+        _built(case, where, data, "baseline"),
+        _built(case, where, data),
+        lambda batch: example(size, batch, images),
+        case.batch,
+        data=images.fingerprint,
+        seed=case.seed,
+    )
+
+
+def _data(case: Case, data: Path) -> Dataset:
+    return datasets.load(case.dataset, case.task, root=data)
+
+
+def _task(case: Case) -> tasks.Task:
+    return tasks.get(case.task, **datasets.settings(case.dataset, case.task))
+
+
+def _evaluated(case: Case, device: str, data: Path) -> Runner:
+    return _built(case, device_named(device), data, inference=models.card(case.model).run_inference)
+
+
+def _built(
+    case: Case, device: torch.device, data: Path, method: str | None = None, inference: Inference = whole
+) -> Runner:
+    """The case's model with its weights, changed by its method, or by another one without settings."""
+    with reproducible(case.seed):
+        on_meta = device.type == "meta"
+        model = models.build_meta(case.model) if on_meta else models.build(case.model, data)
+        digest = None if on_meta else _weights(case, model, data)
+        model = methods.apply(method or case.method, model, {} if method else case.settings)
+    return Runner(model.to(device).eval(), device, getattr(torch, case.precision), inference, digest)
+
+
+def _weights(case: Case, model: nn.Module, data: Path) -> str:
+    path = models.card(case.model).existing_weights(data)
+    return weights_digest(model) if path is None else weights.sha256(path)

@@ -1,0 +1,51 @@
+"""Weights that come with the project: in its clone, not in its wheel, which would be ten times as large."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from hourglass.bench.storage.files import digest
+
+FOLDER = "HOURGLASS_WEIGHTS"
+"""Environment variable: a folder that is looked into, too."""
+IN_PACKAGE = Path(__file__).with_name("weights")
+
+
+def shipped(name: str) -> Path:
+    """Where the weights of a model lie: in the package, in ``$HOURGLASS_WEIGHTS``, or in the clone it came from.
+
+    If they are nowhere, they should be in the package.
+
+    Args:
+        name: Of the model.
+    """
+    given, clone = os.environ.get(FOLDER), _clone()
+    folders = [
+        IN_PACKAGE,
+        *([Path(given).expanduser()] if given else []),
+        *([clone / "hourglass" / "bench" / "models" / "weights"] if clone else []),
+    ]
+    places = [folder / f"{name}.safetensors" for folder in folders]
+    return next((path for path in places if path.is_file()), places[0])
+
+
+@cache
+def sha256(path: Path) -> str:
+    """Of a file of weights, hexadecimal."""
+    return digest(path)
+
+
+def _clone() -> Path | None:
+    """The folder that the package was installed from, as pip writes it down (PEP 610); None if it was none."""
+    try:
+        origin = json.loads(metadata.distribution("hourglass").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    url = urlsplit(origin.get("url", ""))
+    return Path(url2pathname(url.path)) if url.scheme == "file" and "dir_info" in origin else None
