@@ -43,15 +43,11 @@ def included() -> list[Path]:
     return [Path(folder) for folder in os.environ.get(INCLUDE, "").split(os.pathsep) if folder]
 
 
-def files_of(folder: Path) -> list[Path]:
-    """The files of a folder that are imported: its own, without those whose names begin with an underscore."""
-    return sorted(path for path in folder.glob("*.py") if not path.name.startswith("_"))
-
-
 def import_folders() -> None:
     """Import the files of all included folders that have not been imported yet.
 
-    Files of one folder can import each other, relatively: ``from .shared import width``.
+    Files can import each other, relatively: ``from .shared import width``. Those whose names begin with an underscore
+    are left to the others to import.
 
     Raises:
         UserError: A folder is gone, or a file cannot be imported.
@@ -65,7 +61,7 @@ def import_folders() -> None:
         package = ModuleType(f"hourglass_include_{sha256(str(folder).encode()).hexdigest()[:12]}")
         package.__path__ = [str(folder)]
         sys.modules[package.__name__] = package
-        for file in files_of(folder):
+        for file in sorted(folder.glob("[!_]*.py")):
             try:
                 importlib.import_module(f"{package.__name__}.{file.stem}")
             except Exception as error:  # whatever a user's file may raise

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     SUITES = "suites"
     CASES = "cases"
     TASKS = "tasks"
+    METRICS = "metrics"
     MODELS = "models"
     DATASETS = "datasets"
     METHODS = "methods"
@@ -50,6 +51,10 @@ def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: o
             names = suites.names()
         case Kind.CASES:
             names = [case.id for case in suites.Suite.load(suite).cases]
+        case Kind.METRICS:
+            from hourglass.bench import tasks
+
+            names = [f"{task}/{metric.name}" for task in tasks.names() for metric in tasks.metrics(task)]
         case Kind.ARTIFACTS:
             from hourglass.bench import downloads
 

@@ -74,7 +74,7 @@ def merged(task: str, partials: Sequence[Partial]) -> Result:
         task: Name of the case's task.
         partials: Of one data set under one set of conditions.
     """
-    scorer = tasks.get(task).scorer([Category(*category) for category in partials[0]["categories"]])
+    scorer = tasks.scorer(tasks.get(task), [Category(*category) for category in partials[0]["categories"]])
     for partial in partials:
         scorer.merge(partial["state"])
     images = sum(partial["samples"]["images"] for partial in partials)
@@ -90,7 +90,7 @@ def score(
     *,
     seed: int = 0,
     predictions: Path | None = None,
-) -> tasks.Scorer:
+) -> tasks.Scorers:
     """Score a runner on some images of a data set.
 
     Args:
@@ -103,7 +103,7 @@ def score(
         seed: Of models that are random; with the index of its first image, it is a batch's own.
         predictions: As for `measure_accuracy`.
     """
-    scorer = task.scorer(data.categories)
+    scorer = tasks.scorer(task, data.categories)
     writer = None if predictions is None else task.writer(predictions, data.categories)
     with torch.inference_mode():
         for first, samples in _batches(data, images, batch):
@@ -129,7 +129,7 @@ def _scored(
     batch: int,
     seed: int,
     predictions: Path | None,
-) -> tuple[tasks.Scorer, Partial]:
+) -> tuple[tasks.Scorers, Partial]:
     count = len(data) if images is None else images
     if count > len(data):
         raise UserError(f"images: {count} asked for, but the {data.split} split of '{data.name}' has {len(data)}")

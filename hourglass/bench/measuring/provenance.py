@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from hourglass import methods
 from hourglass.bench import backends, models
 from hourglass.bench.datasets.base import fingerprint
 from hourglass.bench.suites.suite import Case
-from hourglass.registry import UserError
+from hourglass.registry import UserError, included
 
 PACKAGE = Path(__file__).parents[2]
 COMMIT = "HOURGLASS_COMMIT"
@@ -48,6 +49,7 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         "dirty": dirty,
         "code": code_digest(),
         "packages": package_versions() | (backends.versions(card.backend) if card.backend else {}),
+        **included_code(),
         "python": platform.python_version(),
         "machine": machine(conditions["device"]),
         "driver": _driver(conditions["device"]),
@@ -69,6 +71,13 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
 def code_digest() -> str:
     """SHA-256 over the package's Python files: equal for equal code, whatever the commit."""
     return fingerprint(PACKAGE.rglob("*.py"), PACKAGE)
+
+
+@cache
+def included_code() -> dict[str, str]:
+    """Under ``included``: SHA-256 over the files of the user's folders; nothing where there are none."""
+    digests = [fingerprint(folder.rglob("*.py"), folder) for folder in included()]
+    return {"included": sha256("".join(digests).encode()).hexdigest()} if digests else {}
 
 
 @cache

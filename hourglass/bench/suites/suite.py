@@ -272,7 +272,7 @@ class Suite(Document):
 
         found = {}
         for experiment in self.experiments:
-            known = {metric.name: metric for metric in tasks.get(experiment.task).metrics}
+            known = {metric.name: metric for metric in tasks.metrics(experiment.task)}
             name = experiment.accuracy.metric
             if name not in known:
                 where = f"suite '{self.name}': {experiment.id}: accuracy.metric"

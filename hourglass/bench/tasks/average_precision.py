@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from faster_coco_eval import COCO, COCOeval_faster
 
@@ -33,19 +33,34 @@ def results(kind: Kind, prediction: Detections, image_id: int, categories: Seque
     return found
 
 
-class PrecisionScorer:
-    """Collects annotations and detections, evaluates them at the end.
+def _metrics(prefix: str, title: str) -> tuple[Metric, ...]:
+    mean = "mean over classes and IoU thresholds 0.50 to 0.95 of the average precision, at most 100 detections an image"
+    return (
+        Metric(prefix, title, "fraction", True, mean),
+        Metric(f"{prefix}50", f"{title}50", "fraction", True, "average precision at IoU 0.50, mean over classes"),
+        Metric(f"{prefix}75", f"{title}75", "fraction", True, "average precision at IoU 0.75, mean over classes"),
+        Metric(f"{prefix}_small", f"{title} small", "fraction", True, f"{title} of objects below 32² pixels"),
+        Metric(f"{prefix}_medium", f"{title} medium", "fraction", True, f"{title} of objects from 32² to 96² pixels"),
+        Metric(f"{prefix}_large", f"{title} large", "fraction", True, f"{title} of objects above 96² pixels"),
+    )
+
+
+class BoxScorer:
+    """Collects annotations and detections, evaluates the overlap of boxes at the end.
 
     Args:
-        kind: What overlaps: boxes or masks.
+        task: Has nothing to say here.
         categories: The data set's; stuff is left out.
+
+    Attributes:
         metrics: AP, AP50, AP75, and AP of small, medium and large objects, in this order.
     """
 
-    def __init__(self, kind: Kind, categories: Sequence[Category], metrics: Sequence[Metric]) -> None:
-        self._kind: Kind = kind
+    metrics: ClassVar[tuple[Metric, ...]] = _metrics("box_ap", "box AP")
+    _kind: ClassVar[Kind] = "bbox"
+
+    def __init__(self, task: object, categories: Sequence[Category]) -> None:
         self._categories = categories
-        self._metrics = metrics
         self._images: list[dict[str, Any]] = []
         self._truth: list[dict[str, Any]] = []
         self._found: list[dict[str, Any]] = []
@@ -60,7 +75,7 @@ class PrecisionScorer:
 
     def values(self) -> Values:
         """None where no object of that size is in the split."""
-        names = [metric.name for metric in self._metrics]
+        names = [metric.name for metric in self.metrics]
         if not self._truth:
             return dict.fromkeys(names)
         if not self._found:
@@ -97,6 +112,13 @@ class PrecisionScorer:
         sizes = ((0, 32**2), (32**2, 96**2), (96**2, 1e5**2))
         occurs = [bool(areas)] * 3 + [any(low <= area <= high for area in areas) for low, high in sizes]
         return [0.0 if known else None for known in occurs]
+
+
+class MaskScorer(BoxScorer):
+    """As `BoxScorer`, of masks."""
+
+    metrics: ClassVar[tuple[Metric, ...]] = _metrics("mask_ap", "mask AP")
+    _kind: ClassVar[Kind] = "segm"
 
 
 class ResultWriter:

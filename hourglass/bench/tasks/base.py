@@ -1,11 +1,11 @@
-"""What a task is: from a model's output to predictions, from predictions to metrics and files."""
+"""What a task is: from a model's output to predictions, and from those to files; and what scores them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -31,14 +31,26 @@ class Detections:
 
 
 class Scorer(Protocol):
-    """Sees every prediction with its sample, in any order, then knows the metrics."""
+    """Sees every prediction with its sample, in any order, then knows some metrics of a task.
+
+    Args:
+        task: With its settings.
+        categories: Of the data set.
+
+    Attributes:
+        metrics: All that it computes.
+    """
+
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    def __init__(self, task: Any, categories: Sequence[Category]) -> None: ...
 
     def add(self, prediction: Any, sample: Sample) -> None:
         """Count one image."""
         ...
 
     def values(self) -> Values:
-        """Every metric of the task, over all images so far."""
+        """Every one of `metrics`, over all images so far."""
         ...
 
     def state(self) -> Any:
@@ -73,11 +85,6 @@ class Task(Protocol):
         """As in suites and paths."""
         ...
 
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """All that a scorer computes; the first is the primary one, by which plans are judged."""
-        ...
-
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Any]:
         """Predictions from a model's output for a batch.
 
@@ -86,10 +93,6 @@ class Task(Protocol):
             sizes: Height and width of each image; predictions come out at this size.
             categories: Of the data set the model was trained for.
         """
-        ...
-
-    def scorer(self, categories: Sequence[Category]) -> Scorer:
-        """A fresh scorer."""
         ...
 
     def writer(self, folder: Path, categories: Sequence[Category]) -> Writer:

@@ -33,25 +33,10 @@ class DepthEstimation:
     units: float = MILLIMETRES
 
     name: ClassVar[str] = "depth-estimation"
-    metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric("rmse_m", "RMSE", "m", False, "root of the mean squared error of an image, averaged over images"),
-        Metric("absrel", "AbsRel", "fraction", False, "mean of |d - g| / g"),
-        Metric("sqrel_m", "SqRel", "m", False, "mean of (d - g)² / g"),
-        Metric("rmse_log", "RMSE log", "1", False, "root of the mean of (ln d - ln g)²"),
-        Metric("log10", "log10", "1", False, "mean of |log10 d - log10 g|"),
-        Metric("silog", "SILog", "1", False, "100 times the standard deviation of ln d - ln g"),
-        Metric("delta1", "δ1", "fraction", True, "share of pixels with max(d / g, g / d) below 1.25"),
-        Metric("delta2", "δ2", "fraction", True, "share of pixels with max(d / g, g / d) below 1.25²"),
-        Metric("delta3", "δ3", "fraction", True, "share of pixels with max(d / g, g / d) below 1.25³"),
-    )
 
     def predict(self, output: Tensor, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
         """Depth at the image's size, clamped; NaN becomes the lower bound, as the authors' scorer does."""
         return [self._clamped(_resized(depth, size)) for depth, size in zip(output.float(), sizes, strict=True)]
-
-    def scorer(self, categories: Sequence[Category]) -> DepthScorer:
-        """See `Task`."""
-        return DepthScorer(self.min_depth, self.max_depth)
 
     def writer(self, folder: Path, categories: Sequence[Category]) -> DepthWriter:
         """16-bit PNGs; what is farther than they can say is written as the farthest they can."""
@@ -66,12 +51,24 @@ class DepthScorer:
     """Metrics of each image, and their mean over images.
 
     Args:
-        min_depth: Metres; true depths must be greater to be counted.
-        max_depth: Metres; true depths must be smaller to be counted.
+        task: Says between which depths true ones are counted.
+        categories: None.
     """
 
-    def __init__(self, min_depth: float, max_depth: float) -> None:
-        self._range = min_depth, max_depth
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric("rmse_m", "RMSE", "m", False, "root of the mean squared error of an image, averaged over images"),
+        Metric("absrel", "AbsRel", "fraction", False, "mean of |d - g| / g"),
+        Metric("sqrel_m", "SqRel", "m", False, "mean of (d - g)² / g"),
+        Metric("rmse_log", "RMSE log", "1", False, "root of the mean of (ln d - ln g)²"),
+        Metric("log10", "log10", "1", False, "mean of |log10 d - log10 g|"),
+        Metric("silog", "SILog", "1", False, "100 times the standard deviation of ln d - ln g"),
+        Metric("delta1", "δ1", "fraction", True, "share of pixels with max(d / g, g / d) below 1.25"),
+        Metric("delta2", "δ2", "fraction", True, "share of pixels with max(d / g, g / d) below 1.25²"),
+        Metric("delta3", "δ3", "fraction", True, "share of pixels with max(d / g, g / d) below 1.25³"),
+    )
+
+    def __init__(self, task: DepthEstimation, categories: Sequence[Category]) -> None:
+        self._range = task.min_depth, task.max_depth
         self._images: list[Tensor] = []
 
     def add(self, prediction: Tensor, sample: Sample) -> None:
@@ -82,7 +79,7 @@ class DepthScorer:
 
     def values(self) -> Values:
         """None without any image that has a known depth."""
-        names = [metric.name for metric in DepthEstimation.metrics]
+        names = [metric.name for metric in self.metrics]
         if not self._images:
             return dict.fromkeys(names)
         return dict(zip(names, torch.stack(self._images).mean(0).tolist(), strict=True))

@@ -41,11 +41,6 @@ class PanopticSegmentation:
     mask_threshold: float = 0.5
 
     name: ClassVar[str] = "panoptic-segmentation"
-    metrics: ClassVar[tuple[Metric, ...]] = tuple(
-        Metric(name + group, title + words, "fraction", True, definition)
-        for group, words in _GROUPS
-        for name, title, definition in _QUALITIES
-    )
 
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Panoptic]:
         """See `mask_queries.panoptic`."""
@@ -65,10 +60,6 @@ class PanopticSegmentation:
             for classes, masks, size in queries
         ]
 
-    def scorer(self, categories: Sequence[Category]) -> PanopticScorer:
-        """See `Task`."""
-        return PanopticScorer(categories)
-
     def writer(self, folder: Path, categories: Sequence[Category]) -> PanopticWriter:
         """COCO's panoptic format: ``panoptic.json`` and a PNG per image in ``panoptic``."""
         return PanopticWriter(folder, categories)
@@ -78,10 +69,17 @@ class PanopticScorer:
     """Matches of each image, class by class.
 
     Args:
+        task: Has nothing to say here.
         categories: The data set's.
     """
 
-    def __init__(self, categories: Sequence[Category]) -> None:
+    metrics: ClassVar[tuple[Metric, ...]] = tuple(
+        Metric(name + group, title + words, "fraction", True, definition)
+        for group, words in _GROUPS
+        for name, title, definition in _QUALITIES
+    )
+
+    def __init__(self, task: PanopticSegmentation, categories: Sequence[Category]) -> None:
         self._categories = categories
         self._images: list[Counts] = []
 

@@ -23,13 +23,6 @@ class SemanticSegmentation:
     """A class for every pixel: logits (B, K, h, w) or mask queries in, labels (H, W) int64 out."""
 
     name: ClassVar[str] = "semantic-segmentation"
-    metrics: ClassVar[tuple[Metric, ...]] = (
-        Metric(
-            "miou", "mIoU", "fraction", True, "mean over classes of intersection / union, both summed over the split"
-        ),
-        Metric("pixel_accuracy", "aAcc", "fraction", True, "share of pixels with the right class"),
-        Metric("class_accuracy", "mAcc", "fraction", True, "mean over classes of the share of its pixels found"),
-    )
 
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
         """Most likely class of each pixel, after bilinear resizing of the logits or class scores to the image."""
@@ -38,10 +31,6 @@ class SemanticSegmentation:
             reading = mask_queries.reading_of(output)
             output = (mask_queries.semantic(classes, masks, reading) for classes, masks in queries)
         return [_resized(logits, size).argmax(0) for logits, size in zip(output, sizes, strict=True)]
-
-    def scorer(self, categories: Sequence[Category]) -> SemanticScorer:
-        """See `Task`."""
-        return SemanticScorer(len(categories))
 
     def writer(self, folder: Path, categories: Sequence[Category]) -> SemanticWriter:
         """Label PNGs as ADE20K's: label + 1."""
@@ -52,12 +41,21 @@ class SemanticScorer:
     """Confusion matrix of a split.
 
     Args:
-        classes: Number of classes.
+        task: Has nothing to say here.
+        categories: The classes.
     """
 
-    def __init__(self, classes: int) -> None:
-        self._classes = classes
-        self._confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    metrics: ClassVar[tuple[Metric, ...]] = (
+        Metric(
+            "miou", "mIoU", "fraction", True, "mean over classes of intersection / union, both summed over the split"
+        ),
+        Metric("pixel_accuracy", "aAcc", "fraction", True, "share of pixels with the right class"),
+        Metric("class_accuracy", "mAcc", "fraction", True, "mean over classes of the share of its pixels found"),
+    )
+
+    def __init__(self, task: SemanticSegmentation, categories: Sequence[Category]) -> None:
+        self._classes = len(categories)
+        self._confusion = torch.zeros(self._classes, self._classes, dtype=torch.int64)
 
     def add(self, prediction: Tensor, sample: Sample) -> None:
         """Count labels (H, W) against the sample's, where those are not ignored."""
@@ -73,7 +71,7 @@ class SemanticScorer:
         right = self._confusion.diagonal().double()
         true, predicted = self._confusion.sum(1).double(), self._confusion.sum(0).double()
         if not true.sum():
-            return dict.fromkeys(("miou", "pixel_accuracy", "class_accuracy"))
+            return dict.fromkeys(metric.name for metric in self.metrics)
         union = true + predicted - right
         return {
             "miou": (right / union)[union > 0].mean().item(),

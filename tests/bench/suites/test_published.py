@@ -64,7 +64,7 @@ def test_every_row_says_where_it_is_printed(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "table"), OF_FIVE_TASKS.items())
 def test_every_row_of_the_hourglass_has_a_plan(name: str, table: PublishedTable) -> None:
-    assert table.metric.name in {metric.name for metric in tasks.get(table.task).metrics}
+    assert table.metric.name in {metric.name for metric in tasks.metrics(table.task)}
     for row in table.rows:
         if row.method == "hourglass":
             settings = methods.resolve("hourglass", table.settings(row))

@@ -93,13 +93,13 @@ def by_pycocotools(split, results, kind):
 )
 def test_equal_to_pycocotools(tmp_path, seed, task, kind, file):
     split = list(make_split(seed))
-    scorer, writer = tasks.get(task).scorer(CATEGORIES), tasks.get(task).writer(tmp_path, CATEGORIES)
+    scorer, writer = tasks.scorer(tasks.get(task), CATEGORIES), tasks.get(task).writer(tmp_path, CATEGORIES)
     for prediction, sample in split:
         scorer.add(prediction, sample)
         writer.add(prediction, sample)
     writer.close()
     expected = by_pycocotools(split, json.loads((tmp_path / file).read_text()), kind)
-    assert list(scorer.values()) == [metric.name for metric in tasks.get(task).metrics]
+    assert list(scorer.values()) == [metric.name for metric in tasks.metrics(task)]
     assert list(scorer.values().values()) == pytest.approx(expected, abs=1e-6)
     assert 0.1 < expected[0] < 0.95
 
@@ -112,7 +112,7 @@ def test_sizes_that_do_not_occur_have_no_precision():
     right = Detections(sample.target.boxes, torch.ones(1), torch.zeros(1, dtype=torch.int64))
     nothing = Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
     for prediction, value in ((right, 1.0), (nothing, 0.0)):
-        scorer = tasks.get("object-detection").scorer(CATEGORIES)
+        scorer = tasks.scorer(tasks.get("object-detection"), CATEGORIES)
         scorer.add(prediction, sample)
         assert list(scorer.values().values()) == pytest.approx([value, value, value, value, None, None])
 
@@ -121,4 +121,4 @@ def test_masks_are_asked_for():
     prediction, sample = next(pair for pair in make_split(0) if len(pair[0].scores))
     boxes_only = Detections(prediction.boxes, prediction.scores, prediction.labels)
     with pytest.raises(ValueError, match=r"prediction\.masks"):
-        tasks.get("instance-segmentation").scorer(CATEGORIES).add(boxes_only, sample)
+        tasks.scorer(tasks.get("instance-segmentation"), CATEGORIES).add(boxes_only, sample)

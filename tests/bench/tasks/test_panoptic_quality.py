@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hourglass.bench.datasets.base import Category, Panoptic, Sample, Segment
-from hourglass.bench.tasks.panoptic import PanopticSegmentation
+from hourglass.bench.tasks.panoptic import PanopticScorer, PanopticSegmentation
 from hourglass.bench.tasks.panoptic_quality import count_image
 
 GOLDEN = Path(__file__).parent / "golden" / "panoptic.npz"
@@ -61,7 +61,7 @@ def categories(isthing):
 
 
 def values(pairs, isthing):
-    scorer = PanopticSegmentation().scorer(categories(isthing))
+    scorer = PanopticScorer(PanopticSegmentation(), categories(isthing))
     for prediction, truth in pairs:
         scorer.add(prediction, Sample(0, torch.zeros(3, 1, 1), truth))
     return scorer.values()
@@ -75,7 +75,7 @@ def test_equal_to_panopticapi(seed):
         ids, rows = data[f"ids_{i}"].astype(np.int64), data[f"segments_{i}"]
         pairs.append((as_panoptic(*perturbed(ids, rows, seed)), as_panoptic(ids, rows)))
     ours = values(pairs, data["isthing"])
-    expected = dict(zip([m.name for m in PanopticSegmentation.metrics], data["figures"][seed].tolist(), strict=True))
+    expected = dict(zip([m.name for m in PanopticScorer.metrics], data["figures"][seed].tolist(), strict=True))
     assert ours == pytest.approx(expected, abs=1e-6)
     assert 0.05 < expected["pq"] < 0.95
 

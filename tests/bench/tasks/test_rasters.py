@@ -16,7 +16,7 @@ CATEGORIES = tuple(Category(i, str(i), False, (0, 0, 0)) for i in range(3))
 
 
 def score(task, pairs):
-    scorer = task.scorer(CATEGORIES)
+    scorer = tasks.scorer(task, CATEGORIES)
     for prediction, target in pairs:
         scorer.add(prediction, Sample(0, torch.zeros(3, 1, 1), target))
     return scorer.values()

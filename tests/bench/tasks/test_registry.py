@@ -17,14 +17,14 @@ CATEGORIES = (Category(1, "cat", True, (0, 0, 0)), Category(4, "sky", False, (9,
 @pytest.mark.parametrize("name", tasks.names())
 def test_metrics_are_declared_once(name):
     task = tasks.get(name)
-    names = [metric.name for metric in task.metrics]
+    names = [metric.name for metric in tasks.metrics(name)]
     assert task.name == name
     assert len(set(names)) == len(names)
-    assert set(task.scorer(CATEGORIES).values()) == set(names)
+    assert set(tasks.scorer(task, CATEGORIES).values()) == set(names)
 
 
 def test_metric_names_do_not_collide_between_tasks():
-    names = [metric.name for name in tasks.names() for metric in tasks.get(name).metrics]
+    names = [metric.name for name in tasks.names() for metric in tasks.metrics(name)]
     assert len(set(names)) == len(names)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import hourglass
 
 __path__ = [f"{path}/bench/tasks" for path in hourglass.__path__]  # how a metric is declared needs no stand-in
@@ -13,7 +11,7 @@ def names() -> list[str]:
     return ["semantic-segmentation"]
 
 
-def get(name: str) -> SimpleNamespace:
+def metrics(name: str) -> tuple[object, ...]:
     from hourglass.bench.tasks.metric import Metric
 
-    return SimpleNamespace(metrics=(Metric("miou", "mIoU", "fraction", True, "mean intersection over union"),))
+    return (Metric("miou", "mIoU", "fraction", True, "mean intersection over union"),)
