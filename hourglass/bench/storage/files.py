@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -10,26 +11,55 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkstemp
 
+from hourglass.registry import UserError
+
+
+class UnwritableError(UserError, OSError):
+    """A file cannot be written; one line for the user, and the system's ``errno``."""
+
+
+@contextmanager
+def one_line(path: Path) -> Iterator[None]:
+    """Say in one line that ``path`` cannot be written, where the system refuses it inside this context.
+
+    Raises:
+        UnwritableError: The disk is full, the folder read-only, ...
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, UserError):
+            raise
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "make room on that disk" if full else "make its folder writable, or name another one"
+        refusal = UnwritableError(f"{path}: cannot be written: {error.strerror or error}; {remedy}")
+        refusal.errno = error.errno
+        raise refusal from error
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Where to write a file's content: it becomes ``path`` in one step, or is gone if that fails.
 
     Folders are made as needed.
+
+    Raises:
+        UnwritableError: The system refuses it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(descriptor)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        with unfinished.open("rb") as file:
-            os.fsync(file.fileno())
-        unfinished.chmod(0o644)  # temporary files are private by default
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
+    with one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(descriptor)
+        unfinished = Path(name)
+        try:
+            yield unfinished
+            with unfinished.open("rb") as file:
+                os.fsync(file.fileno())
+            unfinished.chmod(0o644)  # temporary files are private by default
+            unfinished.replace(path)
+        except BaseException:
+            unfinished.unlink(missing_ok=True)
+            raise
 
 
 def write_text(path: Path, text: str) -> None:

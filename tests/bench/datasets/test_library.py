@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from hourglass.bench import datasets
+from hourglass.bench.datasets.preparation import READY, WRITTEN
 from hourglass.registry import UserError
 
 
@@ -72,13 +80,13 @@ def test_an_interrupted_preparation_is_not_ready_and_goes_on(tmp_path, letters):
 
 def test_another_version_is_prepared_from_nothing(tmp_path, letters):
     datasets.prepare("letters", root=tmp_path)
-    (tmp_path / "letters" / "left over").write_text("")
+    datasets.prepare("letters", root=tmp_path, split="train")
     letters.version = "2"
     with pytest.raises(UserError, match="not prepared"):
         datasets.load("letters", "spelling", root=tmp_path)
     datasets.prepare("letters", root=tmp_path)
-    assert letters.filled == ["test", "test"]
-    assert not (tmp_path / "letters" / "left over").exists()
+    assert letters.filled == ["test", "train", "test"]
+    assert files(tmp_path / "letters") == {"test-a": "a", "test-b": "b"}
 
 
 def test_the_users_copy_is_used_in_place(tmp_path, letters, monkeypatch):
@@ -94,6 +102,154 @@ def test_the_users_copy_is_used_in_place(tmp_path, letters, monkeypatch):
     copy.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="this copy of 'letters' is gone"):
         datasets.load("letters", "spelling", root=tmp_path / "data")
+
+
+def files(folder):
+    """Content by path, without what the project notes."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name not in (READY, WRITTEN))
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in found}
+
+
+MINE = {"test-a": "my a", "test-b": "my b", "notes/mine.txt": "years of work"}
+
+
+def put(folder, content=MINE):
+    for name, text in content.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_an_own_copy_where_data_sets_are_prepared_is_used_and_kept(tmp_path, letters, monkeypatch):
+    mine = put(tmp_path / "data" / "letters")
+    datasets.prepare("letters", root=tmp_path / "data")
+    for step in ("as it is", "named", "moved", "another version", "not named any more"):
+        monkeypatch.delenv("HOURGLASS_DATA", raising=False)
+        if step == "named":
+            monkeypatch.setenv("HOURGLASS_DATA", str(mine.parent))
+        if step == "moved":
+            mine = mine.parent.rename(tmp_path / "elsewhere") / "letters"
+        if step == "another version":
+            letters.version = "2"
+        assert datasets.prepare("letters", root=mine.parent) == mine
+        assert files(mine) == MINE
+        assert letters.filled == []
+
+
+def test_an_own_copy_that_is_incomplete_is_named_and_kept(tmp_path, letters):
+    mine = put(tmp_path / "letters", {"test-a": "my a", "holiday.jpg": "the only one"})
+    for _ in range(2):
+        with pytest.raises(UserError, match="test-b: missing"):
+            datasets.prepare("letters", root=tmp_path)
+        assert files(mine) == {"test-a": "my a", "holiday.jpg": "the only one"}
+    assert letters.filled == []
+
+
+def test_an_own_copy_that_is_gone_gives_way_to_a_download(tmp_path, letters, monkeypatch):
+    mine = put(tmp_path / "mine" / "letters")
+    monkeypatch.setenv("HOURGLASS_DATA", str(mine.parent))
+    datasets.prepare("letters", root=tmp_path / "data")
+    mine.rename(tmp_path / "moved")
+    datasets.prepare("letters", root=tmp_path / "data")
+    assert files(tmp_path / "data" / "letters") == {"test-a": "a", "test-b": "b"}
+    assert files(tmp_path / "moved") == MINE
+
+
+def test_a_linked_folder_is_never_written_to_but_for_the_record(tmp_path, letters):
+    mine = put(tmp_path / "mine")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "letters").symlink_to(mine)
+    datasets.prepare("letters", root=tmp_path / "data")
+    letters.version = "2"
+    datasets.prepare("letters", root=tmp_path / "data")
+    assert files(mine) == MINE
+    assert letters.filled == []
+
+
+def test_what_the_user_changed_or_added_is_neither_removed_nor_replaced(tmp_path, letters):
+    folder = datasets.prepare("letters", root=tmp_path)
+    datasets.prepare("letters", root=tmp_path, split="train")
+    (folder / "test-a").write_text("corrected by hand")
+    put(folder, {"notes/mine.txt": "years of work"})
+    letters.version = "2"
+    with pytest.raises(UserError, match=r"letters/test-a: is in the way, and this project did not write it; move it"):
+        datasets.prepare("letters", root=tmp_path)
+    assert files(folder) == {"test-a": "corrected by hand", "notes/mine.txt": "years of work"}
+    (folder / "test-a").rename(tmp_path / "kept")
+    datasets.prepare("letters", root=tmp_path)
+    assert files(folder) == {"test-a": "a", "test-b": "b", "notes/mine.txt": "years of work"}
+
+
+def test_links_within_the_folder_are_not_followed(tmp_path, letters, monkeypatch):
+    """A folder that was replaced by a link to the user's own: neither removed from nor written to."""
+    monkeypatch.setattr(letters, "fill", lambda folder, split: put(folder, {"deep/a": "a", f"{split}-b": "b"}))
+    folder = datasets.prepare("letters", root=tmp_path / "data")
+    times = (folder / "deep" / "a").stat()
+    mine = put(tmp_path / "mine", {"a": "a"})
+    os.utime(mine / "a", ns=(times.st_atime_ns, times.st_mtime_ns))
+    shutil.rmtree(folder / "deep")
+    (folder / "deep").symlink_to(mine)
+    letters.version = "2"
+    with pytest.raises(UserError, match=r"is in the way|leads out of"):
+        datasets.prepare("letters", root=tmp_path / "data")
+    assert files(mine) == {"a": "a"}
+    assert (folder / "deep").is_symlink()
+
+
+def test_a_file_that_is_called_like_the_record_is_not_replaced(tmp_path, letters):
+    put(tmp_path / "letters", {"ready.json": "mine"})
+    with pytest.raises(UserError, match=r"ready\.json: is in the way, and this project did not write it"):
+        datasets.prepare("letters", root=tmp_path)
+    assert (tmp_path / "letters" / "ready.json").read_text() == "mine"
+
+
+def test_what_is_complete_but_for_the_record_is_not_made_again(tmp_path, letters):
+    """Snakemake removes the outputs of a job before it starts."""
+    folder = datasets.prepare("letters", root=tmp_path)
+    (folder / "ready.json").unlink()
+    datasets.prepare("letters", root=tmp_path)
+    assert letters.filled == ["test"]
+    assert (folder / "ready.json").is_file()
+
+
+PREPARE = """
+import sys, time
+from pathlib import Path
+from hourglass.bench.datasets import preparation
+from tests.bench.datasets.test_library import Letters
+
+class Slow(Letters):
+    def fill(self, folder, split):
+        if any(folder.iterdir()):
+            raise SystemExit("somebody else is here")
+        super().fill(folder, split)
+        time.sleep(0.3)
+
+preparation.prepare(Slow(), "letters", Path(sys.argv[1]) / "letters", "test", None)
+"""
+
+
+def test_several_processes_prepare_it_once(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[3]), *sys.path])}
+    command = [sys.executable, "-c", PREPARE, str(tmp_path)]
+    started = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    assert [process.wait(timeout=300) for process in started] == [0, 0, 0]
+    assert files(tmp_path / "letters") == {"test-a": "a", "test-b": "b"}
+    assert {path.name for path in tmp_path.iterdir()} == {"letters", ".letters.guard"}
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path, letters, monkeypatch):
+    (tmp_path / "data").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match=r"letters: cannot be written: .*; make its folder writable") as caught:
+        datasets.prepare("letters", root=tmp_path / "data")
+    assert "\n" not in str(caught.value)
+
+    def full(folder, split):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(letters, "fill", full)
+    with pytest.raises(UserError, match="No space left on device; make room"):
+        datasets.prepare("letters", root=tmp_path / "other")
 
 
 def test_a_copy_that_is_not_there_is_downloaded(tmp_path, letters, monkeypatch):
