@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hourglass.bench.datasets.base import Category, Instances, Sample, fingerprint
+from hourglass.bench.datasets.base import Category, Instances, Panoptic, Sample, fingerprint
 from hourglass.bench.datasets.coco import files, panoptic
-from hourglass.bench.datasets.rasters import read_image
+from hourglass.bench.datasets.rasters import is_image, read_image
 from hourglass.registry import UserError
 
 
@@ -23,7 +23,7 @@ class RasterDataset:
     """Images with rasters: label maps or depth maps.
 
     Raises:
-        UserError: A raster is missing.
+        UserError: A raster is missing, or two images have one name.
     """
 
     name: str
@@ -34,9 +34,10 @@ class RasterDataset:
     """Of each image, and of its raster or rasters."""
     read_target: Callable[..., Any]
     """From the paths of the rasters."""
-    read_image: Callable[[Path], Tensor] = read_image
+    read_image: Callable[[Path, tuple[int, int]], Tensor] = read_image
+    """From the path of the image, and height and width of its target."""
     name_of: Callable[[Path], str] = attrgetter("stem")
-    """Of an image: the name of its sample."""
+    """Of an image: the name of its sample, which no other has."""
 
     @classmethod
     def matching(
@@ -54,13 +55,14 @@ class RasterDataset:
         Raises:
             UserError: There is no image, or one without its raster.
         """
-        found = sorted(path for path in (root / images).glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg"))
+        found = sorted(path for path in (root / images).glob("*") if is_image(path))
         if not found:
             raise UserError(f"{root / images}: no images; prepare the data set '{name}' again")
         paths = [(image, *(root / target / f"{image.stem}.png" for target in targets)) for image in found]
         return cls(name, split, categories, root, paths, read_target)
 
     def __post_init__(self) -> None:
+        _require_names((image, self.name_of(image)) for image, *_ in self.paths)
         for image, *targets in self.paths:
             for target in targets:
                 if not target.is_file():
@@ -76,7 +78,9 @@ class RasterDataset:
 
     def __getitem__(self, index: int) -> Sample:
         image, *targets = self.paths[index]
-        return Sample(index, self.read_image(image), self.read_target(*targets), self.name_of(image))
+        target = self.read_target(*targets)
+        height, width = (target.ids if isinstance(target, Panoptic) else target).shape
+        return Sample(index, self.read_image(image, (height, width)), target, self.name_of(image))
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,9 @@ class _CocoDataset:
 
     @cached_property
     def _file(self) -> files.AnnotationFile:
-        return files.read(self.annotations)
+        file = files.read(self.annotations)
+        _require_names((self.images / info.file_name, info.name) for info in file.images)
+        return file
 
     @cached_property
     def _labels(self) -> dict[int, int]:
@@ -126,8 +132,8 @@ class InstancesDataset(_CocoDataset):
             labels = torch.tensor([self._labels[a["category_id"]] for a in annotations], dtype=torch.int64)
         except KeyError as error:
             raise UserError(f"{self.annotations}: image {info.id} has the unknown category_id {error}") from error
-        image = read_image(self.images / info.file_name)
-        return Sample(info.id, image, Instances(info.size, labels, annotations), Path(info.file_name).stem)
+        image = read_image(self.images / info.file_name, info.size)
+        return Sample(info.id, image, Instances(info.size, labels, annotations), info.name)
 
 
 @dataclass(frozen=True)
@@ -149,4 +155,18 @@ class PanopticDataset(_CocoDataset):
         if len(annotations) != 1:
             raise UserError(f"{self.annotations}: image {info.id} has {len(annotations)} annotations; one is expected")
         target = panoptic.read(annotations[0], self._pngs, self.categories)
-        return Sample(info.id, read_image(self.images / info.file_name), target, Path(info.file_name).stem)
+        size = target.ids.shape[0], target.ids.shape[1]
+        if size != info.size:
+            raise UserError(
+                f"{self.annotations}: image {info.id} is {info.size} there, but its map is {size}; restore both"
+            )
+        return Sample(info.id, read_image(self.images / info.file_name, size), target, info.name)
+
+
+def _require_names(named: Iterable[tuple[Path, str]]) -> None:
+    """Make sure that no two images have one name, under which only one prediction could be filed."""
+    seen: dict[str, Path] = {}
+    for image, name in named:
+        other = seen.setdefault(name, image)
+        if other is not image:
+            raise UserError(f"{image}: would share the name '{name}' with {other}; rename one of them")

@@ -68,7 +68,7 @@ class _Kitti(ArchiveSource):
             for places in [[folder / part / depth for part in DEPTH_FOLDERS]]
         ]
         return RasterDataset(
-            self.name, split, (), folder, paths, read_garg, lambda path: crop(read_image(path), path), _name
+            self.name, split, (), folder, paths, read_garg, lambda path, size: crop(read_image(path), path), _name
         )
 
 
@@ -82,7 +82,7 @@ def read_list(folder: Path) -> list[tuple[str, str]]:
         lines = [line.split() for line in (folder / LIST).read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError:
         raise UserError(f"{folder / LIST}: no such file; prepare the data set again") from None
-    if any(len(line) != 3 or ".." in line[0] or ".." in line[1] for line in lines):
+    if any(len(line) != 3 or ".." in path or path.startswith("/") for line in lines for path in line[:2]):
         raise UserError(f"{folder / LIST}: lines must have an image, a depth map and a focal length; restore the file")
     return [(image, depth) for image, depth, _ in lines if depth != "None"]
 

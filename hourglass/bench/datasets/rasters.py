@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from hourglass.bench.datasets.base import IGNORED
+from hourglass.bench.storage.files import one_line
 from hourglass.registry import UserError
 
 MILLIMETRES = 1000.0
@@ -21,39 +23,104 @@ MILLIMETRES = 1000.0
 KITTI_UNITS = 256.0
 """Units per metre of KITTI's depth PNGs."""
 
+_PNG_BITS = 24
+"""Place of the byte that says how many bits a PNG's channels have."""
 
-def read_pixels(path: Path, mode: str | None = None) -> NDArray[Any]:
-    """The file's pixels, (H, W) or (H, W, channels), in the type it stores.
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+"""Pillow's names of what is opened; it knows others that start programs."""
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+"""Endings of their files, in lower case."""
+
+MOST_PIXELS = 64_000_000
+"""Of one image: more take gigabytes while they are decoded."""
+
+
+def is_image(path: Path) -> bool:
+    """Whether a path in a folder is an image, by its name; macOS leaves ``._name`` files beside real ones."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def read_pixels(path: Path, mode: str | None = None, *, upright: bool = True) -> NDArray[Any]:
+    """The file's pixels, (H, W) or (H, W, channels).
 
     Args:
-        path: The file.
-        mode: Pillow's name of what to convert them to; None leaves them as they are.
+        path: PNG, JPEG, WebP or BMP.
+        mode: Pillow's name of what to convert them to; None leaves them in the type the file stores, with the values
+            the file stores, be they of 1, 2 or 4 bits.
+        upright: Whether to turn the image as its EXIF data says, if it is converted.
 
     Raises:
-        UserError: The file is missing or damaged.
+        UserError: The file is missing, damaged, of another format or too large.
     """
     try:
-        with Image.open(path) as image:
-            return np.array(image if mode is None else image.convert(mode))
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path}: is no file, but an image is expected")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise Image.DecompressionBombError
+                return _stored(path, image) if mode is None else _converted(image, mode, upright)
+    except UserError:
+        raise
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; prepare the data set again") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise UserError(f"{path}: not a readable image ({error}); delete it and prepare the data set again") from error
+        raise UserError(f"{path}: no such file; restore it, or prepare the data set again") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UserError(f"{path}: has more than {MOST_PIXELS // 10**6} million pixels; make it smaller") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path}: not a readable image: none of {', '.join(FORMATS)}; convert or restore it") from None
+    except Exception as error:  # what is damaged can raise anything
+        raise UserError(f"{path}: not a readable image ({' '.join(str(error).split())}); restore it") from error
+
+
+def _converted(image: Image.Image, mode: str, upright: bool) -> NDArray[Any]:
+    turned = ImageOps.exif_transpose(image) if upright else image
+    if turned.mode.startswith("I"):  # 16 bits, of which Pillow would make white
+        turned = Image.fromarray((np.asarray(turned).astype(np.uint32) >> 8).clip(max=255).astype(np.uint8))
+    return np.array(turned.convert(mode))
+
+
+def _stored(path: Path, image: Image.Image) -> NDArray[Any]:
+    pixels = np.array(image)
+    if image.format == "PNG" and image.mode == "L":  # where Pillow spreads 2 and 4 bits over 8
+        with path.open("rb") as file:
+            bits = file.read(_PNG_BITS + 1)[_PNG_BITS]
+        pixels //= np.uint8(255 // (2**bits - 1))
+    return pixels.astype(np.uint8) if pixels.dtype == bool else pixels
 
 
 def write_pixels(path: Path, pixels: NDArray[Any]) -> None:
-    """Write (H, W) uint8 or uint16, or (H, W, 3) uint8, as PNG; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, format="PNG")
-
-
-def read_image(path: Path) -> Tensor:
-    """(3, H, W) uint8 RGB, whatever colours the file has.
+    """Write (H, W) uint8 or uint16, or (H, W, 3) uint8, as PNG; folders are made.
 
     Raises:
-        UserError: The file is missing or damaged.
+        UnwritableError: The system refuses it.
     """
-    return torch.from_numpy(np.ascontiguousarray(read_pixels(path, "RGB").transpose(2, 0, 1)))
+    with one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, format="PNG")
+
+
+def read_image(path: Path, size: tuple[int, int] | None = None) -> Tensor:
+    """(3, H, W) uint8 RGB, upright, whatever colours and orientation the file has; 16 bits keep the upper 8.
+
+    Args:
+        path: As for `read_pixels`.
+        size: Height and width that its annotations are for. If only the image as it is stored, rather than as its EXIF
+            data turns it, has that size, the annotations were made for that.
+
+    Raises:
+        UserError: The file is missing, damaged, too large, or of another size.
+    """
+    pixels = read_pixels(path, "RGB")
+    if size is not None and pixels.shape[:2] != size:
+        stored = read_pixels(path, "RGB", upright=False)
+        if stored.shape[:2] != size:
+            found, wanted = (f"{width} x {height}" for height, width in (pixels.shape[:2], size))
+            raise UserError(f"{path}: is {found} pixels, but its annotations are for {wanted}; restore both")
+        pixels = stored
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
 def read_semantic(path: Path, values: Sequence[int]) -> Tensor:
@@ -106,6 +173,8 @@ def write_depth(path: Path, depth: NDArray[Any], *, scale: float = MILLIMETRES) 
 
 def _one_channel(path: Path, bits: int) -> NDArray[Any]:
     pixels = read_pixels(path)
+    if bits == 16 and pixels.dtype == np.int32 and pixels.max(initial=0) > np.iinfo(np.uint16).max:
+        raise UserError(f"{path}: has values beyond 16 bits; restore the file")
     channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
     found = min(8 * pixels.dtype.itemsize, 16)  # older Pillows unpack 16 bits into 32
     if (channels, found) != (1, bits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -38,7 +39,7 @@ class VocDataset:
     def __getitem__(self, index: int) -> Sample:
         stem = self.stems[index]
         target = read_boxes(self._xml(stem), index, self.categories)
-        return Sample(index, read_image(self._image(stem)), target, stem)
+        return Sample(index, read_image(self._image(stem), target.size), target, stem)
 
     def _image(self, stem: str) -> Path:
         return self.root / "JPEGImages" / f"{stem}.jpg"
@@ -64,6 +65,8 @@ def read_boxes(path: Path, image_id: int, categories: Sequence[Category]) -> Ins
     try:
         root = ElementTree.parse(path).getroot()
         width, height = (int(_text(root, f"size/{side}")) for side in ("width", "height"))
+        if width < 1 or height < 1:
+            raise ValueError(f"<size> is {width} x {height}")
         objects = [(_text(node, "name"), _corners(node), _flag(node)) for node in root.findall("object")]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; prepare the data set again") from None
@@ -102,7 +105,10 @@ def _text(node: ElementTree.Element, path: str) -> str:
 
 
 def _corners(node: ElementTree.Element) -> tuple[float, ...]:
-    return tuple(float(_text(node, f"bndbox/{corner}")) for corner in ("xmin", "ymin", "xmax", "ymax"))
+    corners = tuple(float(_text(node, f"bndbox/{corner}")) for corner in ("xmin", "ymin", "xmax", "ymax"))
+    if not all(map(isfinite, corners)):
+        raise ValueError(f"<bndbox> is {corners}")
+    return corners
 
 
 def _flag(node: ElementTree.Element) -> bool:

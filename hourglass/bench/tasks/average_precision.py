@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -11,23 +12,34 @@ from faster_coco_eval import COCO, COCOeval_faster
 from hourglass.bench.datasets.base import Category, Sample
 from hourglass.bench.datasets.coco import masks
 from hourglass.bench.datasets.coco.files import write_json
-from hourglass.bench.tasks.base import Detections, Values
+from hourglass.bench.tasks.base import Detections, Values, require_classes
 from hourglass.bench.tasks.metric import Metric
 
 Kind = Literal["bbox", "segm"]
 
+log = logging.getLogger(__name__)
+
 
 def results(kind: Kind, prediction: Detections, image_id: int, categories: Sequence[Category]) -> list[dict[str, Any]]:
-    """One image's detections in COCO's result format."""
-    rows = zip(prediction.boxes.tolist(), prediction.scores.tolist(), prediction.labels.tolist(), strict=True)
+    """One image's detections in COCO's result format; those whose score or box is not a number are none.
+
+    Raises:
+        UserError: A label stands for no class.
+    """
+    if len(prediction.labels):
+        require_classes(int(prediction.labels.max()) + 1, categories)
+    numbers = prediction.scores.isfinite() & prediction.boxes.isfinite().all(1)
+    if not numbers.all():
+        log.warning("image %s: %d detections without a score or box are left out", image_id, int((~numbers).sum()))
+    boxes, scores, labels = (values[numbers] for values in (prediction.boxes, prediction.scores, prediction.labels))
     found = [
         {"image_id": image_id, "category_id": categories[label].id, "bbox": _xywh(box), "score": score}
-        for box, score, label in rows
+        for box, score, label in zip(boxes.tolist(), scores.tolist(), labels.tolist(), strict=True)
     ]
     if kind == "segm":
         if prediction.masks is None:
             raise ValueError("prediction.masks: instance segmentation needs a mask for every detection")
-        for result, mask in zip(found, prediction.masks.cpu().numpy(), strict=True):
+        for result, mask in zip(found, prediction.masks[numbers].cpu().numpy(), strict=True):
             result["segmentation"] = masks.encode(mask)
             del result["bbox"]  # Evaluators take a result with a box for a box.
     return found

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hourglass.bench.datasets.base import Category, Sample
 from hourglass.bench.tasks.metric import Metric
+from hourglass.registry import UserError
 
 Values = dict[str, float | None]
 """By metric name; None where the metric does not apply, as AP of small objects to a split that has none."""
@@ -28,6 +29,23 @@ class Detections:
     """(N,) int64."""
     masks: Tensor | None = None
     """(N, H, W) bool, for instance segmentation."""
+
+
+def require_classes(found: int, categories: Sequence[Any], *, exactly: bool = False) -> None:
+    """Make sure that a model gives no more classes than the data set has: a label beyond them stands for nothing.
+
+    Args:
+        found: Number of classes the model gives.
+        categories: The data set's.
+        exactly: Whether fewer are wrong too.
+
+    Raises:
+        UserError: There are others.
+    """
+    if found > len(categories) or (exactly and found != len(categories)):
+        raise UserError(
+            f"model: gives {found} classes, but the data set has {len(categories)}; choose the data set it was made for"
+        )
 
 
 class Scorer(Protocol):

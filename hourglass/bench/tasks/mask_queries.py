@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hourglass.bench.datasets.base import Category, Panoptic, Segment
-from hourglass.bench.tasks.base import Detections
+from hourglass.bench.tasks.base import Detections, require_classes
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ def instances(
     """
     probabilities = reading.of_classes(reading.probabilities(class_logits))
     classes = probabilities.shape[1]
+    require_classes(classes, categories)
     scores, pairs = probabilities.flatten().topk(min(limit, probabilities.numel()))
     queries, labels = pairs // classes, pairs % classes
     things = torch.tensor([category.isthing for category in categories], device=labels.device)[labels]
@@ -123,6 +124,7 @@ def panoptic(
         mask_threshold: Mask probability from which on a pixel belongs to a query's own mask.
     """
     probabilities = reading.probabilities(class_logits)
+    require_classes(reading.of_classes(probabilities).shape[1], categories)
     scores, likeliest = reading.sharpened(probabilities).max(-1)
     kept = (likeliest != len(categories)) & (probabilities.amax(-1) > score_threshold)
     scores, labels = scores[kept], likeliest[kept].tolist()

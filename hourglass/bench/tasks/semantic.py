@@ -14,7 +14,7 @@ from torch import Tensor
 from hourglass.bench.datasets.base import IGNORED, Category, Sample
 from hourglass.bench.datasets.rasters import write_semantic
 from hourglass.bench.tasks import mask_queries
-from hourglass.bench.tasks.base import Values
+from hourglass.bench.tasks.base import Values, require_classes
 from hourglass.bench.tasks.metric import Metric
 
 
@@ -30,7 +30,11 @@ class SemanticSegmentation:
             queries = zip(output.class_queries_logits, output.masks_queries_logits, strict=True)
             reading = mask_queries.reading_of(output)
             output = (mask_queries.semantic(classes, masks, reading) for classes, masks in queries)
-        return [_resized(logits, size).argmax(0) for logits, size in zip(output, sizes, strict=True)]
+        labels = []
+        for logits, size in zip(output, sizes, strict=True):
+            require_classes(len(logits), categories, exactly=True)
+            labels.append(_resized(logits, size).argmax(0))
+        return labels
 
     def writer(self, folder: Path, categories: Sequence[Category]) -> SemanticWriter:
         """Label PNGs as ADE20K's: label + 1."""
@@ -58,7 +62,12 @@ class SemanticScorer:
         self._confusion = torch.zeros(self._classes, self._classes, dtype=torch.int64)
 
     def add(self, prediction: Tensor, sample: Sample) -> None:
-        """Count labels (H, W) against the sample's, where those are not ignored."""
+        """Count labels (H, W) against the sample's, where those are not ignored.
+
+        Raises:
+            UserError: A label stands for no class, which the counts would take for another one.
+        """
+        require_classes(int(prediction.max()) + 1, range(self._classes))
         # Imported here because it takes seconds, which a reader of the metrics' names need not wait for.
         from torchmetrics.functional.classification import multiclass_confusion_matrix
 

@@ -191,3 +191,114 @@ def test_rasters_are_paired_by_name(tmp_path):
     (tmp_path / "labels" / "a.png").unlink()
     with pytest.raises(UserError, match=r"labels/a\.png: missing"):
         RasterDataset.matching(*arguments)
+
+
+def coco(**changes):
+    """A valid instances file of one image of 4 x 6 pixels, with changes: a value, or a function of the entry."""
+    image = {"id": 5, "file_name": "y.png", "height": 4, "width": 6}
+    annotation = {"id": 1, "image_id": 5, "category_id": 7, "bbox": [1, 1, 2, 2], "area": 4, "iscrowd": 0}
+    for where, value in changes.items():
+        kind, _, field = where.partition("_")
+        entry = image if kind == "image" else annotation
+        if value is None:
+            del entry[field]
+        else:
+            entry[field] = value
+    return {"images": [image], "annotations": [annotation]}
+
+
+def read_back(tmp_path, content):
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    return files.read(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_id": True}, "images.0: True is no whole number"),
+        ({"image_id": "five"}, "images.0: invalid literal"),
+        ({"image_height": 0}, "images.0: is 6 x 0 pixels"),
+        ({"image_file_name": "../../etc/passwd"}, "images.0: file_name: '../../etc/passwd' leads out of the folder"),
+        ({"image_file_name": "/etc/passwd"}, "leads out of the folder"),
+        ({"image_file_name": "a\\..\\b"}, "leads out of the folder"),
+        ({"image_file_name": "a\0b"}, "leads out of the folder"),
+        ({"image_file_name": ""}, "leads out of the folder"),
+        ({"annotation_image_id": 6}, "annotations.0: is of the image 6, which is not listed"),
+        ({"annotation_bbox": [1, 1, -2, 2]}, r"annotations.0: its bbox is \[1, 1, -2, 2\]"),
+        ({"annotation_bbox": [float("nan"), 1, 2, 2]}, "its bbox is"),
+        ({"annotation_bbox": [1, 1, float("inf"), 2]}, "its bbox is"),
+        ({"annotation_bbox": [1, 1, 2]}, "annotations.0: not enough values"),
+        ({"annotation_bbox": None}, "annotations.0: field 'bbox' is missing"),
+        ({"annotation_area": float("nan")}, "its area is nan"),
+        ({"annotation_category_id": 7.5}, "7.5 is no whole number"),
+        ({"annotation_segmentation": [[1, 1, 4, float("nan"), 4, 3]]}, "is no polygon"),
+        ({"annotation_segmentation": [[1, 1, 4, 1, 4]]}, "is no polygon"),
+        ({"annotation_segmentation": "all"}, "expected polygons or run lengths"),
+        (
+            {"annotation_segmentation": {"size": [6, 4], "counts": [24]}},
+            r"annotations.0: segmentation: run lengths of height and width \(6, 4\) in an image of \(4, 6\)",
+        ),
+        ({"annotation_segmentation": {"size": [4, 6], "counts": [25]}}, "do not add up to 4 x 6 pixels"),
+        ({"annotation_segmentation": {"size": [4, 6], "counts": "0PReb8"}}, "RLE counts exceed the mask dimensions"),
+        ({"annotation_segmentation": {"size": [4, 6], "counts": "PPPP"}}, "malformed"),
+    ],
+)
+def test_what_cannot_be_in_a_coco_file_is_named(tmp_path, changes, message):
+    with pytest.raises(UserError, match=message) as caught:
+        read_back(tmp_path, coco(**changes))
+    assert str(caught.value).startswith(f"{tmp_path / 'a.json'}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_counts_twice(tmp_path):
+    once = coco()
+    image, annotation = once["images"][0], once["annotations"][0]
+    for twice, message in (
+        (once | {"images": [image, image]}, "images.1: is listed twice"),
+        (once | {"images": [image, image | {"id": 6}]}, "images.1: is listed twice"),
+        (once | {"annotations": [annotation, annotation]}, "annotations.1: has the id 1, as another one has"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_back(tmp_path, twice)
+
+
+def test_ids_may_be_texts_and_areas_missing(tmp_path):
+    whole = coco(image_id="5", annotation_image_id="5", annotation_id="1", annotation_area=None)
+    file = read_back(tmp_path, whole)
+    assert [image.id for image in file.images] == [5]
+    assert file.annotations[5][0]["area"] == 4, "of the box"
+    whole["annotations"][0]["segmentation"] = [[1, 1, 4, 1, 4, 3, 1, 3]]
+    assert read_back(tmp_path, whole).annotations[5][0]["area"] == 6, "of the mask"
+
+
+def test_images_of_one_stem_in_different_folders_keep_different_names(tmp_path):
+    content = coco()
+    content["images"] = [
+        coco()["images"][0] | {"id": n, "file_name": f"{city}/1.png"} for n, city in ((5, "a"), (6, "b"))
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    for city in "ab":
+        write_pixels(tmp_path / "images" / city / "1.png", np.zeros((4, 6, 3), np.uint8))
+    data = InstancesDataset("d", "val", CATEGORIES, tmp_path, tmp_path / "images", tmp_path / "a.json")
+    assert [data[index].name for index in range(2)] == ["a/1", "b/1"]
+
+
+def test_images_unlike_their_annotations_are_named(tmp_path):
+    _write_instances(tmp_path)
+    write_pixels(tmp_path / "images" / "y.png", np.zeros((5, 6, 3), np.uint8))
+    data = InstancesDataset("d", "val", CATEGORIES, tmp_path, tmp_path / "images", tmp_path / "instances.json")
+    with pytest.raises(UserError, match=r"y\.png: is 6 x 5 pixels, but its annotations are for 6 x 4"):
+        data[1]
+
+
+def test_panoptic_maps_unlike_the_list_are_named(tmp_path):
+    data = _write_panoptic(tmp_path, _panoptic())
+    content = json.loads((tmp_path / "panoptic_val.json").read_text())
+    content["images"][0]["height"] = 3
+    (tmp_path / "panoptic_val.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"image 1 is \(3, 3\) there, but its map is \(2, 3\)"):
+        data[0]
+    content["annotations"][0]["segments_info"] *= 2
+    (tmp_path / "panoptic_val.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"annotations.0: lists a segment twice"):
+        files.read(tmp_path / "panoptic_val.json")

@@ -16,6 +16,7 @@ from hourglass.bench import tasks
 from hourglass.bench.datasets.base import Category, Instances, Sample
 from hourglass.bench.datasets.coco import masks
 from hourglass.bench.tasks import Detections
+from hourglass.registry import UserError
 
 SIZE = (240, 320)
 CATEGORIES = (
@@ -122,3 +123,37 @@ def test_masks_are_asked_for():
     boxes_only = Detections(prediction.boxes, prediction.scores, prediction.labels)
     with pytest.raises(ValueError, match=r"prediction\.masks"):
         tasks.scorer(tasks.get("instance-segmentation"), CATEGORIES).add(boxes_only, sample)
+
+
+@pytest.mark.parametrize("task", ["object-detection", "instance-segmentation"])
+@pytest.mark.parametrize("spoiled", ["score", "box"])
+def test_detections_that_are_no_number_are_none(tmp_path, task, spoiled, caplog):
+    """Metrics, shards and files are those of the other detections, whatever order evaluators would put a NaN in."""
+    split = list(make_split(1))
+    scorer, other, merged = (tasks.scorer(tasks.get(task), CATEGORIES) for _ in range(3))
+    writer = tasks.get(task).writer(tmp_path, CATEGORIES)
+    for prediction, sample in split:
+        scores, boxes = prediction.scores.clone(), prediction.boxes.clone()
+        (scores if spoiled == "score" else boxes)[::4] = float("nan")
+        kept = torch.ones(len(scores), dtype=torch.bool)
+        kept[::4] = False
+        bad = Detections(boxes, scores, prediction.labels, prediction.masks)
+        scorer.add(bad, sample)
+        writer.add(bad, sample)
+        good = (prediction.boxes, prediction.scores, prediction.labels, prediction.masks)
+        other.add(Detections(*(values[kept] for values in good)), sample)
+    writer.close()
+    merged.merge(json.loads(json.dumps(scorer.state(), allow_nan=False)))
+    assert scorer.values() == other.values() == merged.values()
+    assert 0 < next(iter(scorer.values().values())) < 1
+    assert len(list(tmp_path.iterdir())) == 1
+    assert "detections without a score or box are left out" in caplog.text
+
+
+@pytest.mark.parametrize("task", ["object-detection", "instance-segmentation"])
+def test_labels_that_stand_for_no_class_are_named(task):
+    prediction, sample = next(pair for pair in make_split(0) if len(pair[0].scores))
+    labels = torch.full_like(prediction.labels, len(CATEGORIES))
+    strange = Detections(prediction.boxes, prediction.scores, labels, prediction.masks)
+    with pytest.raises(UserError, match="model: gives 5 classes, but the data set has 4; choose the data set"):
+        tasks.scorer(tasks.get(task), CATEGORIES).add(strange, sample)

@@ -12,6 +12,7 @@ import torch
 from hourglass.bench import tasks
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.tasks.mask_queries import Reading
+from hourglass.registry import UserError
 
 CATEGORIES = tuple(
     Category(i + 1, name, thing, (0, 0, 0))
@@ -169,3 +170,12 @@ def test_a_reading_matters(maskdino, reading):
     maskdino.output.reading = reading
     [found] = tasks.get("panoptic-segmentation").predict(maskdino.output, [maskdino.size], maskdino.categories)
     assert not np.array_equal(found.ids, maskdino.ids)
+
+
+@pytest.mark.parametrize("task", ["semantic-segmentation", "instance-segmentation", "panoptic-segmentation"])
+def test_a_model_with_a_class_too_many_is_named(task):
+    output = SimpleNamespace(
+        class_queries_logits=torch.zeros(1, 2, len(CATEGORIES) + 2), masks_queries_logits=torch.zeros(1, 2, 4, 8)
+    )
+    with pytest.raises(UserError, match=f"model: gives {len(CATEGORIES) + 1} classes, but the data set has"):
+        tasks.get(task).predict(output, [(4, 8)], CATEGORIES)

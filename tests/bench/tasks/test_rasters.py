@@ -11,6 +11,7 @@ import torch
 from hourglass.bench import tasks
 from hourglass.bench.datasets.base import Category, Sample
 from hourglass.bench.datasets.rasters import read_depth, read_semantic
+from hourglass.registry import UserError
 
 CATEGORIES = tuple(Category(i, str(i), False, (0, 0, 0)) for i in range(3))
 
@@ -56,6 +57,24 @@ def test_logits_are_resized_before_the_class_is_chosen():
     logits[0, 1, :, 0] = logits[0, 2, :, 1] = 1.0
     labels = tasks.get("semantic-segmentation").predict(logits, [(4, 8)], CATEGORIES)[0]
     assert labels.tolist() == [[1, 1, 1, 1, 2, 2, 2, 2]] * 4
+
+
+def test_a_class_too_many_is_not_taken_for_the_first_of_the_next(tmp_path):
+    """Counted in a matrix of 3 x 3, label 3 of class 0 would be label 0 of class 1."""
+    task = tasks.get("semantic-segmentation")
+    with pytest.raises(UserError, match="model: gives 4 classes, but the data set has 3"):
+        task.predict(torch.zeros(1, 4, 2, 2), [(2, 2)], CATEGORIES)
+    with pytest.raises(UserError, match="model: gives 2 classes, but the data set has 3"):
+        task.predict(torch.zeros(1, 2, 2, 2), [(2, 2)], CATEGORIES)
+    with pytest.raises(UserError, match="model: gives 4 classes"):
+        score(task, [(torch.tensor([[0, 3]]), torch.tensor([[0, 0]]))])
+
+
+def test_predictions_of_images_in_folders_are_filed_in_folders(tmp_path):
+    writer = tasks.get("semantic-segmentation").writer(tmp_path, CATEGORIES)
+    for city, label in (("a", 0), ("b", 1)):
+        writer.add(torch.tensor([[label]]), Sample(7, torch.zeros(3, 1, 1), None, f"{city}/1"))
+    assert [read_semantic(tmp_path / city / "1.png", range(1, 4)).tolist() for city in "ab"] == [[[0]], [[1]]]
 
 
 def test_depth_errors_by_hand():

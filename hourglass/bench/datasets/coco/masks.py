@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, cast
 
 import numpy as np
@@ -15,27 +16,62 @@ def encode(mask: NDArray[Any]) -> dict[str, Any]:
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
+def require(segmentation: Any, size: tuple[int, int]) -> None:
+    """Make sure that a COCO segmentation is one, of an image of (H, W) pixels.
+
+    Raises:
+        ValueError: It is none of COCO's forms, of another size, or has corners that are no numbers.
+    """
+    if isinstance(segmentation, list) and segmentation:
+        for polygon in segmentation:
+            if len(polygon) < 4 or len(polygon) % 2 or not all(isfinite(float(number)) for number in polygon):
+                raise ValueError(f"segmentation: {str(polygon)[:60]} is no polygon")
+    elif isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), (list, str, bytes)):
+        found = tuple(segmentation.get("size", ()))
+        if found != tuple(size):
+            raise ValueError(f"segmentation: run lengths of height and width {found} in an image of {tuple(size)}")
+        counts = segmentation["counts"]
+        if isinstance(counts, list):
+            if not all(isinstance(count, int) and count >= 0 for count in counts) or sum(counts) != size[0] * size[1]:
+                raise ValueError(f"segmentation: run lengths do not add up to {size[0]} x {size[1]} pixels")
+            return
+        try:
+            rle.area(segmentation)
+        except RuntimeError as error:
+            raise ValueError(f"segmentation: {error}") from error
+    else:
+        raise ValueError("segmentation: expected polygons or run lengths; these annotations have boxes only")
+
+
 def compress(segmentation: Any, size: tuple[int, int]) -> dict[str, Any]:
     """Any COCO segmentation of an image of (H, W) pixels as compressed run lengths.
 
     Raises:
-        ValueError: It is missing or none of COCO's forms.
+        ValueError: As `require`.
     """
+    require(segmentation, size)
     height, width = size
-    if isinstance(segmentation, list) and segmentation:
+    if isinstance(segmentation, list):
         return cast("dict[str, Any]", rle.merge(rle.frPyObjects(segmentation, height, width)))
-    if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), list):
+    if isinstance(segmentation["counts"], list):
         return cast("dict[str, Any]", rle.frPyObjects(segmentation, height, width))
-    if isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), (str, bytes)):
-        return segmentation
-    raise ValueError("segmentation: expected polygons or run lengths; these annotations have boxes only")
+    return cast("dict[str, Any]", segmentation)
+
+
+def area(segmentation: Any, size: tuple[int, int]) -> int:
+    """Pixels of any COCO segmentation of an image of (H, W) pixels.
+
+    Raises:
+        ValueError: As `require`.
+    """
+    return int(rle.area(compress(segmentation, size)))
 
 
 def decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Any COCO segmentation as a (H, W) mask.
 
     Raises:
-        ValueError: It is missing or none of COCO's forms.
+        ValueError: As `require`.
     """
     mask: NDArray[np.bool_] = rle.decode(compress(segmentation, size)).astype(bool)
     return mask
