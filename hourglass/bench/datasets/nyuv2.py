@@ -21,6 +21,7 @@ from hourglass.bench.datasets.archive_source import ArchiveSource, fetch
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import MILLIMETRES, read_depth, write_pixels
+from hourglass.bench.storage.files import one_line
 from hourglass.registry import UserError
 
 BORDER = slice(7, 474), slice(7, 632)
@@ -91,24 +92,53 @@ def extract(labeled: Path, splits: Path, folder: Path, split: str) -> None:
         raise UserError("nyuv2: reading its MATLAB file needs h5py; run `pip install h5py`") from None
 
     try:
-        numbers = loadmat(splits)[f"{split}Ndxs"].ravel().tolist()
+        numbers = [int(number) for number in loadmat(splits)[f"{split}Ndxs"].ravel()]
+        if not numbers or min(numbers) < 1:
+            raise ValueError(f"{splits.name} counts images from {min(numbers, default=None)}")
         with h5py.File(labeled) as file:
             for number in track(numbers, f"extracting nyuv2/{split}", transient=True):
                 _write(file, number - 1, folder / split)
+    except UserError:
+        raise
     except (MatReadError, KeyError, IndexError, TypeError, ValueError, OSError, NotImplementedError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{labeled}, {splits}: cannot be read ({reason}); delete them and prepare again") from error
 
 
+def _array(file: Any, name: str) -> Any:
+    """An array within the file itself: HDF5 can also point to any other file, or show its bytes as pixels.
+
+    Raises:
+        ValueError: It is elsewhere.
+    """
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"'{name}' is missing or a link to another place")
+    array = file[name]
+    if not isinstance(array, h5py.Dataset) or array.external or array.is_virtual:
+        raise ValueError(f"'{name}' is no array in this file")
+    return array
+
+
 def _write(file: Any, index: int, folder: Path) -> None:
-    scene = "".join(map(chr, np.ravel(file[file["sceneTypes"][0, index]])))
+    images, depths, scenes = (_array(file, name) for name in ("images", "rawDepths", "sceneTypes"))
+    if images.shape[1:] != (3, 640, 480) or images.dtype != np.uint8 or depths.shape[1:] != (640, 480):
+        raise ValueError(f"images are {images.shape} of {images.dtype}, depths {depths.shape}")
+    text = file[scenes[0, index]]
+    if text.external or text.is_virtual or text.size > 100:
+        raise ValueError("a scene type is no text in this file")
+    scene = "".join(map(chr, np.ravel(text)))
     if not re.fullmatch(r"\w+", scene):
         raise ValueError(f"scene type '{scene}'")
-    image, depth = file["images"][index].transpose(2, 1, 0), file["rawDepths"][index].T
+    image, depth = images[index].transpose(2, 1, 0), depths[index].T * np.float32(MILLIMETRES)
+    if not ((depth >= 0) & (depth < 2**16)).all():
+        raise ValueError(f"depth {index} has values that 16 bits of millimetres do not hold")
     framed = np.zeros_like(image)
     framed[BORDER] = image[BORDER]
-    write_pixels(folder / scene / f"sync_depth_{index:05d}.png", (depth * np.float32(MILLIMETRES)).astype(np.uint16))
-    Image.fromarray(framed).save(folder / scene / f"rgb_{index:05d}.jpg", quality=QUALITY)
+    write_pixels(folder / scene / f"sync_depth_{index:05d}.png", depth.astype(np.uint16))
+    with one_line(folder):
+        Image.fromarray(framed).save(folder / scene / f"rgb_{index:05d}.jpg", quality=QUALITY)
 
 
 SOURCE = _NyuV2()

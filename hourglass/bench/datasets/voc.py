@@ -51,8 +51,9 @@ class VocDataset:
 def read_boxes(path: Path, image_id: int, categories: Sequence[Category]) -> Instances:
     """The objects of one image, as COCO would annotate them.
 
-    VOC counts pixels from 1 and includes the last one. Boxes are cut at the image's border; those without any extent,
-    which are slips of the mouse, are left out; objects marked ``difficult`` become crowd, which evaluation ignores.
+    VOC counts pixels from 1 and includes the last one. Boxes are cut at the image's border; those without any extent
+    in it, which are slips of the mouse, are left out; objects marked ``difficult`` become crowd, which evaluation
+    ignores.
 
     Args:
         path: The XML file.
@@ -79,10 +80,10 @@ def read_boxes(path: Path, image_id: int, categories: Sequence[Category]) -> Ins
     for name, (left, top, right, bottom), difficult in objects:
         if name not in label_of:
             raise UserError(f"{path}: object: {UnknownNameError('class', name, list(label_of))}")
-        if right <= left or bottom <= top:
-            continue
         x, y = max(left - 1, 0), max(top - 1, 0)
         box = [x, y, min(right, width) - x, min(bottom, height) - y]
+        if right <= left or bottom <= top or min(box[2:]) <= 0:
+            continue
         labels.append(label_of[name])
         annotations.append(
             {

@@ -267,7 +267,7 @@ def test_small_kitti_images_are_named(load):
         data[0]
 
 
-@pytest.mark.parametrize("line", ["a.png b.png\n", "../../a.png b.png 721.5\n"])
+@pytest.mark.parametrize("line", ["a.png b.png\n", "../../a.png b.png 721.5\n", "/etc/a.png b.png 721.5\n"])
 def test_lists_that_are_none_are_refused(tmp_path, line):
     (tmp_path / kitti.LIST).write_text(line)
     with pytest.raises(UserError, match="lines must have an image, a depth map and a focal length"):
@@ -314,6 +314,41 @@ def test_a_scene_cannot_lead_out_of_the_folder(archives, tmp_path):
     with pytest.raises(UserError, match=r"scene type '\.\./\.\./out'"):
         nyuv2.extract(copy, archives["nyu-depth-v2-splits"], tmp_path / "in", "test")
     assert not list(tmp_path.rglob("*.png"))
+
+
+@pytest.mark.parametrize(
+    "kind", ["link", "external link", "raw data", "virtual", "shape", "negative", "beyond 16 bits", "nan"]
+)
+def test_nyu_files_hold_their_own_pixels(archives, tmp_path, kind):
+    """HDF5 can show any file of the disk as an image."""
+    import h5py
+
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret" * 10**6)
+    copy = shutil.copy(archives["nyu-depth-v2-labeled"], tmp_path)
+    with h5py.File(copy, "r+") as file:
+        shape = file["images"].shape
+        if kind in ("negative", "beyond 16 bits", "nan"):
+            file["rawDepths"][0, 0, 0] = {"negative": -1, "beyond 16 bits": 66, "nan": float("nan")}[kind]
+        elif kind == "link":
+            file.move("images", "other")
+            file["images"] = h5py.SoftLink("/other")
+        else:
+            del file["images"]
+        if kind == "external link":
+            file["images"] = h5py.ExternalLink(str(secret), "/images")
+        elif kind == "raw data":
+            file.create_dataset("images", shape, np.uint8, external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(shape, np.uint8)
+            layout[:] = h5py.VirtualSource(str(secret), "images", shape)
+            file.create_virtual_dataset("images", layout)
+        elif kind == "shape":
+            file["images"] = np.zeros((3, 3, 48, 64), np.uint8)
+    with pytest.raises(UserError, match=r"cannot be read \(") as caught:
+        nyuv2.extract(copy, archives["nyu-depth-v2-splits"], tmp_path / "in", "test")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("*.jpg"))
 
 
 def test_nyu_says_what_it_needs(archives, tmp_path, monkeypatch):

@@ -46,6 +46,10 @@ def test_boxes_without_extent_are_left_out(tmp_path):
     assert boxes(tmp_path).boxes.shape == (0, 4)
 
 
+def test_boxes_beyond_the_border_are_left_out(tmp_path):
+    assert boxes(tmp_path, thing("RBC", 80, 6, 90, 9), thing("RBC", 5, -9, 9, -3)).boxes.shape == (0, 4)
+
+
 def test_boxes_are_cut_at_the_border(tmp_path):
     assert boxes(tmp_path, thing("RBC", 0, -3, 70, 99)).boxes.tolist() == [[0, 0, 64, 48]]
 
@@ -71,6 +75,12 @@ def test_broken_files_are_one_line(tmp_path, content, expected):
     with pytest.raises(UserError, match=expected) as caught:
         read_boxes(tmp_path / "a.xml", 0, CATEGORIES)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("corners", [("nan", 1, 9, 9), (1, 1, "inf", 9), (1, 1, "wide", 9)])
+def test_corners_that_are_no_numbers_are_one_line(tmp_path, corners):
+    with pytest.raises(UserError, match=r"a\.xml: not a VOC annotation \("):
+        boxes(tmp_path, thing("RBC", *corners))
 
 
 def test_unknown_classes_and_missing_files_are_named(tmp_path):
