@@ -20,7 +20,8 @@ class Server:
     Attributes:
         files: Content by path.
         faults: Taken one a request to a file: a status code to reply, ``("break", n)`` to close after n bytes,
-            ``("wait", n)`` to send n bytes and then nothing until the server is closed, or None to serve it.
+            ``("wait", n)`` to send n bytes and then nothing until the server is closed, a function of the request's
+            handler that replies in its own way, or None to serve it.
         ranges: Whether ``Range`` is understood.
         tag: ETag of every file.
         requests: Method, path and ``Range`` of each.
@@ -69,6 +70,8 @@ class Server:
                 if self.path not in server.files:
                     return self._reply(404)
                 fault = server.faults.pop(0) if server.faults else None
+                if callable(fault):
+                    return fault(self)
                 if isinstance(fault, int):
                     return self._reply(fault)
                 content, start = server.files[self.path], 0

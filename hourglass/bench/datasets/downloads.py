@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from hourglass.bench.downloads import OWN_COPIES, offline
-from hourglass.bench.downloads.transfer import MismatchError, RefusedError, clean, retrieve
+from hourglass.bench.downloads.messages import clean
+from hourglass.bench.downloads.transfer import MismatchError, RefusedError, retrieve
 from hourglass.bench.storage.files import digest
 from hourglass.registry import UserError
 

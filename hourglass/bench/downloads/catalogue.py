@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
+from hourglass.bench.downloads.messages import clean
 from hourglass.bench.storage.documents import Document, invalid, read
 from hourglass.registry import UnknownNameError
 
@@ -83,7 +84,7 @@ class Artifact(Entry):
         size = self.size or self.about
         about = f" ({'' if self.size else 'about '}{readable(size)})" if size else ""
         places = [*([] if self.login else self.urls[:1]), *([self.page] if self.page else [])]
-        return f"{self.file}{about} from {' or '.join(places)}"
+        return f"{self.file}{about} from {' or '.join(map(clean, places))}"
 
 
 class Catalogue(Document):

@@ -11,11 +11,13 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from hourglass.bench.downloads.messages import clean
 from hourglass.bench.downloads.space import require_space
 from hourglass.bench.storage.files import write_json
 
@@ -49,6 +51,10 @@ class RefusedError(Exception):
 
 class _BrokenOffError(Exception):
     """What came so far is good, and another attempt may bring more."""
+
+
+class _StalledError(_BrokenOffError):
+    """Somebody still waits for the server."""
 
 
 def retrieve(
@@ -95,12 +101,6 @@ def retrieve(
     _note_of(part).unlink(missing_ok=True)
 
 
-def clean(text: object) -> str:
-    """What a server or library said, fit for a message: one line without control characters and credentials."""
-    line = re.sub(r"//[^/@\s]*@", "//", " ".join(str(text).split()))
-    return "".join(character for character in line if character.isprintable())[:300]
-
-
 def _transfer(session: Session, url: str, part: Path, size: int | None, checked: bool, progress: Progress) -> bool:
     """All attempts; whether bytes of an earlier call are part of the file."""
     import requests
@@ -134,7 +134,9 @@ def _attempt(session: Session, url: str, part: Path, size: int | None, checked: 
         headers["Range"] = f"bytes={have}-"
         if known["validator"]:
             headers["If-Range"] = known["validator"]
-    with _within(lambda: session.get(url, headers=headers, stream=True, timeout=PATIENCE)) as response:
+    response = _within(lambda: session.get(url, headers=headers, stream=True, timeout=PATIENCE))
+    with ExitStack() as closing:
+        closing.callback(response.close)
         if response.status_code == 416:
             if response.headers.get("Content-Range") == f"bytes */{have}" and (checked or have == known["total"]):
                 return True  # the last attempt was ended after its last byte
@@ -148,7 +150,11 @@ def _attempt(session: Session, url: str, part: Path, size: int | None, checked: 
         with require_space(part.parent, part.name, (total or start) - start):
             if not start:
                 _note(part, url, response, total)
-            _write(response, part, start, total, progress)
+            try:
+                _write(response, part, start, total, progress)
+            except _StalledError:
+                closing.pop_all()  # closing would wait for the server too
+                raise
     if total is not None and _length(part) < total:
         raise _BrokenOffError("the connection was closed early")
     if not _length(part):
@@ -202,9 +208,10 @@ def _extent(
 
 
 def _within(call: Callable[[], T]) -> T:
-    """What ``call`` returns, unless it takes more than `PATIENCE`, as a server may send byte by byte forever."""
-    import requests
+    """What ``call`` returns, unless it takes more than `PATIENCE`, as a server may send byte by byte forever.
 
+    Timeouts of sockets are for each byte. The thread that waits in vain ends with the process at the latest.
+    """
     done: SimpleQueue[tuple[T | None, BaseException | None]] = SimpleQueue()
 
     def run() -> None:
@@ -217,7 +224,7 @@ def _within(call: Callable[[], T]) -> T:
     try:
         result, error = done.get(timeout=PATIENCE)
     except Empty:
-        raise requests.Timeout(f"nothing, or next to nothing, came in {PATIENCE:g} seconds") from None
+        raise _StalledError(f"nothing, or next to nothing, came in {PATIENCE:g} seconds") from None
     if error is not None:
         raise error
     return result  # type: ignore[return-value]

@@ -173,6 +173,171 @@ def test_a_web_page_is_no_file(root, server, describe) -> None:
     assert fetch(root).read_bytes() == CONTENT
 
 
+def reply(code: int, body: bytes = b"", **headers: str):
+    """A fault: a reply with these headers, and no others."""
+
+    def send(handler) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return send
+
+
+def endless(handler) -> None:
+    """A body of gigabytes, if they are read."""
+    handler.send_response(200)
+    handler.end_headers()
+    try:
+        for _ in range(10_000):
+            handler.wfile.write(CONTENT)
+    except OSError:
+        pass
+
+
+def dripping(where: str):
+    """A byte now and then, forever: each on its own is in time."""
+
+    def drip(handler) -> None:
+        if where == "body":
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(CONTENT)))
+            handler.end_headers()
+        else:
+            handler.wfile.write(b"HTTP/1.0 200 OK\r\nX: ")
+        try:
+            while not handler.server.closing.wait(0.05):
+                handler.wfile.write(b"x")
+                handler.wfile.flush()
+        except OSError:
+            pass
+
+    return drip
+
+
+def test_an_endless_body_ends_at_the_size_that_is_known(root, server, describe) -> None:
+    describe(sha256=DIGEST, size=len(CONTENT))
+    server.faults = [endless]
+    fails(root, "sent more than the 1048576 bytes there should be")
+    assert (root / "downloads" / "thing.bin.part").stat().st_size <= len(CONTENT)
+
+
+def test_an_endless_body_of_unknown_size_ends_at_the_limit(root, server, describe, monkeypatch) -> None:
+    describe(sha256=DIGEST)
+    monkeypatch.setattr(transfer, "LARGEST", 3 * len(CONTENT))
+    server.faults = [endless]
+    fails(root, "sent more than the 3145728 bytes there should be")
+    server.faults = [reply(200, Content_Length=str(10**15))]
+    fails(root, "offers 1000000000000000 bytes of a file of unknown size")
+
+
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_a_dripping_server_is_not_waited_for_forever(root, server, describe, monkeypatch, where) -> None:
+    describe(sha256=DIGEST)
+    monkeypatch.setattr(transfer, "PATIENCE", 0.5)
+    server.http.closing = server.closing
+    server.faults = [dripping(where)]
+    assert fetch(root).read_bytes() == CONTENT, "the second attempt is answered in time"
+    assert len(server.asked()) == 2
+
+
+def test_a_body_without_a_length_is_no_whole_file_unless_its_hash_says_so(root, server, describe) -> None:
+    lock = describe()
+    server.faults = [reply(200, CONTENT[:HALF])]
+    fails(root, "does not say how long the file is")
+    assert not lock.exists(), "nothing is recorded of which nobody knows whether it is whole"
+    assert fetch(root).read_bytes() == CONTENT
+    describe(sha256=DIGEST)
+    (root / "downloads" / "thing.bin").unlink()
+    server.faults = [reply(200, CONTENT)]
+    assert fetch(root).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    "extent",
+    [
+        f"bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}",
+        f"bytes {HALF}-{HALF + 99}/{len(CONTENT)}",
+        f"bytes {HALF}-{len(CONTENT) - 1}/*",
+        "pages 1-2/3",
+        "",
+    ],
+)
+def test_another_part_than_was_asked_for_is_not_appended(root, server, describe, extent) -> None:
+    describe(sha256=DIGEST)
+    server.faults = [("break", HALF), reply(206, CONTENT[HALF:], Content_Range=extent)]
+    fails(root, "sent another part of the file than was asked for")
+    assert fetch(root).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_shorter_than_it_says_is_gone_on_from(root, server, describe) -> None:
+    describe(sha256=DIGEST)
+    extent = f"bytes {HALF}-{len(CONTENT) - 1}/{len(CONTENT)}"
+    server.faults = [("break", HALF), reply(206, CONTENT[HALF : HALF + 1000], Content_Range=extent)]
+    assert fetch(root).read_bytes() == CONTENT
+    assert server.asked()[-1] == f"bytes={HALF + 1000}-"
+
+
+@pytest.mark.parametrize("change", [{"ETag": '"second"'}, {"total": True}])
+def test_a_part_of_another_version_is_not_appended(root, server, describe, change) -> None:
+    describe()
+    total = len(CONTENT) + bool(change.get("total"))
+    body = b"\xff" * (total - HALF)
+    headers = {"Content_Range": f"bytes {HALF}-{total - 1}/{total}", "ETag": change.get("ETag", '"first"')}
+    server.faults = [("break", HALF), reply(206, body, **headers)]
+    assert fetch(root).read_bytes() == CONTENT
+    assert server.asked() == [None, f"bytes={HALF}-", None]
+
+
+def test_a_false_end_is_not_believed(root, server, describe) -> None:
+    describe()
+    server.faults = [("break", HALF), reply(416, Content_Range=f"bytes */{HALF}", Content_Length="0")]
+    assert fetch(root).read_bytes() == CONTENT
+    assert server.asked() == [None, f"bytes={HALF}-", None]
+
+
+def test_a_web_page_is_no_file_whatever_it_is_called(root, server, describe) -> None:
+    lock = describe()
+    server.files["/file.bin"] = b"<!DOCTYPE html><title>Sign in</title>"
+    fails(root, "sent a web page in place of the file")
+    server.files["/file.bin"] = b"<HTML>"
+    fails(root, "sent a web page in place of the file")
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("name", ["thing.zip", "thing.tar", "thing.tar.gz"])
+def test_what_is_no_archive_is_not_recorded_as_one(root, server, describe, name) -> None:
+    lock = describe(file=name)
+    fails(root, f"is not 'thing': no {'zip' if name.endswith('zip') else 'tar'} archive, or not a whole one")
+    assert not lock.exists()
+
+
+def test_a_file_unlike_the_record_names_the_record(root, server, describe) -> None:
+    lock = describe()
+    fetch(root)
+    (root / "downloads" / "thing.bin").unlink()
+    server.files["/file.bin"] = CONTENT[::-1]
+    assert f", as {lock} has it" in fails(root, "sha256 is")
+    server.files["/file.bin"] = CONTENT[1:]
+    fails(root, "offers 1048575 bytes where there should be 1048576")
+
+
+def test_messages_show_neither_credentials_nor_control_characters(root, server, describe) -> None:
+    url = server.url.replace("//", "//someone:hunter2@")
+    describe(urls=[f"{url}/file.bin"])
+
+    def shouting(handler) -> None:
+        handler.wfile.write(b"HTTP/1.0 404 \x1b[31mGone\x07\r\n\r\n")
+
+    server.faults = [shouting]
+    said = fails(root, "404 ")
+    assert "hunter2" not in said
+    assert said.isprintable()
+
+
 def test_a_killed_process_is_gone_on_from(root, server, describe) -> None:
     describe(sha256=DIGEST)
     server.faults = [("wait", HALF)]
