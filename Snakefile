@@ -1,7 +1,7 @@
 # From a suite file to tables, report and verdict:  snakemake --cores all --config suite=embedded
 #
-# fetch -> evaluate, count, measure -> publish, one file of rules each. This is the only place that says what comes after
-# what; what is done stands in the `hourglass` command that each rule calls. Results go to results/<suite>/<case>/.
+# fetch -> measure -> publish, one file of rules each. This is the only place that says what comes after what; what is
+# done stands in the `hourglass` command that each rule calls. Results go to results/<suite>/<case>/.
 from snakemake.utils import min_version
 
 min_version("9.11")
@@ -13,16 +13,9 @@ wildcard_constraints:
 
 include: "workflows/rules/common.smk"
 include: "workflows/rules/storage.smk"
-include: "workflows/rules/count.smk"
-
-
-if MEASURE:
-
-    include: "workflows/rules/fetch.smk"
-    include: "workflows/rules/evaluate.smk"
-    include: "workflows/rules/measure.smk"
-
-
+include: "workflows/rules/fetch.smk"
+include: "workflows/rules/measure.smk"
+include: "workflows/rules/shards.smk"
 include: "workflows/rules/publish.smk"
 
 

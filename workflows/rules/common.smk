@@ -1,4 +1,4 @@
-# What all rules need to know: the suite, validated before any job starts; the folders; the device.
+# What all rules need to know: the suite, validated before any job starts; what is due; the folders; the device.
 import os
 import re
 import sys
@@ -7,21 +7,32 @@ from pathlib import Path
 
 from hourglass import registry
 from hourglass.bench import datasets, downloads
-from hourglass.bench.results import requirements
-from hourglass.registry import UserError
 from hourglass.bench.models import card
+from hourglass.bench.results import jobs, requirements, state
 from hourglass.bench.storage.runlock import clear_after_killed_run
-from hourglass.bench.suites.suite import Suite
+from hourglass.bench.suites.suite import Suite, path_of
 from hourglass.bench.tables.definition import files, load_all
 from hourglass.bench.tables.render import FORMATS
+from hourglass.registry import UserError
+
+DEVICE = config.get("device", "cpu")
+STORAGE = workflow.storage_registry.default_storage_provider
 
 try:
-    registry.include(config["include"].split(os.pathsep) if config.get("include") else [])
+    registry.include(
+        config["include"].split(os.pathsep) if config.get("include") else []
+    )
     SUITE = Suite.load(config.get("suite", "embedded"))
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
     WEIGHTS = {name: of.weights_key for name, of in CARDS.items()}
     ARTIFACTS = {downloads.get(name).file: name for name in downloads.names()}
     LEFT_OUT = requirements.left_out(SUITE, data=Path("data"), results=Path("results"))
+    # What lies in a storage is not looked into: there, Snakemake alone decides what has to be made again.
+    RESULTS = Path("results") if STORAGE is None else Path(os.devnull)
+    STATES = state.states(
+        SUITE, results=RESULTS, data=Path("data"), device=DEVICE, left_out=LEFT_OUT
+    )
+    JOBS = jobs.jobs(SUITE, STATES, most=config.get("cases_per_job"))
     TABLES = list(load_all(Path("tables"), SUITE))
     if workflow.is_main_process:
         SUITE.metrics()
@@ -30,18 +41,50 @@ try:
 except UserError as error:
     sys.exit(f"hourglass: {error}")
 
+DEFINITION = local(os.path.relpath(path_of(config.get("suite", "embedded"))))
 NAME = config.get("suite", "embedded")
 OUT = f"results/{SUITE.name}"
 
 # With `--config measure=false`, tables and report are made of the measurements there are; only costs are counted.
 MEASURE = config.get("measure", True) not in (False, "false")
+SHARDED = {
+    each.case.id: SUITE.shards_of(each.case)
+    for each in STATES
+    if MEASURE
+    and each.measurement == "accuracy"
+    and each.is_due
+    and SUITE.shards_of(each.case) > 1
+}
 ACCEPTED = [local(path) for path in glob(f"tables/accepted/{SUITE.name}.yaml")]
 DEFINITIONS = [local(path.as_posix()) for path in files(Path("tables"))]
 QUOTED = [local(path.as_posix()) for path in SUITE.quoted()]
 
 # A limit that is not declared is none: without this, all jobs would start on one GPU at once.
 workflow.global_resources.setdefault("gpu", 1)
-DEVICE = config.get("device", "cpu")
 GPU = int(DEVICE.startswith("cuda"))
 
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+onstart:
+    # Every file is renamed into place when it is whole. What a failed job has finished is good, and is not made again.
+    workflow.execution_settings.keep_incomplete = True
+
+
+def measurements(kind=None):
+    """The files of measurements that there will be: all, or those of a kind; with `measure=false`, those there are."""
+    wanted = [
+        each
+        for each in STATES
+        if each.status != "left out" and kind in (None, each.measurement)
+    ]
+    found = [f"{OUT}/{each.case.id}/{each.measurement}.json" for each in wanted]
+    return (
+        found
+        if MEASURE
+        else [
+            file
+            for file in found
+            if file.endswith("/cost.json") or os.path.exists(file)
+        ]
+    )

@@ -7,9 +7,8 @@ def downloaded(names):
     return [ancient(f"data/downloads/{downloads.get(name).file}") for name in names]
 
 
-def ready(wildcards):
+def needed(case):
     """What has to be there before a case can run: its data set, and its weights if they do not come with the project."""
-    case = SUITE.case(wildcards.case)
     weights = [str(CARDS[case.model].weights(Path("data")))] if CARDS[case.model].artifact else []
     return [f"data/{case.dataset}/ready.json", *weights]
 

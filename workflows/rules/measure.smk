@@ -1,22 +1,105 @@
-# What depends on the machine: a timing job takes all cores, so nothing else of this workflow runs beside it.
+# What is measured: costs, accuracies, speeds. A job makes the measurements that are due of cases which share a start-up,
+# a model or a baseline. A job that fails or is killed keeps what it has finished, and the next run makes the rest.
 
 
-rule speed:
-    input:
-        ready,
-    output:
-        f"{OUT}/{{case}}/speed.json",
-    log:
-        f"{OUT}/logs/{{case}}.speed.log",
-    # Looked up only where no profile sets it: on a cluster there is no number of cores.
-    threads: lambda wildcards: workflow.cores
-    resources:
-        gpu=GPU,
-    params:
-        device=DEVICE,
-        case=lambda wildcards: SUITE.case(wildcards.case).model_dump_json(),
-        weights=lambda wildcards: WEIGHTS[SUITE.case(wildcards.case).model],
-    message:
-        "speed of {wildcards.case}"
-    shell:
-        "hourglass speed {NAME} {wildcards.case} --device {params.device} > {log} 2>&1"
+def due(measurement):
+    """The jobs of a kind: name, cases, files, ids for the command line, and what makes Snakemake run them again."""
+    for job in JOBS:
+        if job.measurement == measurement and (MEASURE or measurement == "cost"):
+            files = [f"{OUT}/{case.id}/{measurement}.json" for case in job.cases]
+            changed = [
+                [
+                    case.model_dump_json(),
+                    WEIGHTS[case.model],
+                    CARDS[case.model].protocol,
+                ]
+                for case in job.cases
+            ]
+            yield job.name, job.cases[0], files, " ".join(
+                case.id for case in job.cases
+            ), changed
+
+
+for name, first, files, ids, changed in due("cost"):
+
+    rule:
+        name:
+            name
+        input:
+            DEFINITION,
+        output:
+            files,
+        log:
+            f"{OUT}/logs/{name}.log",
+        priority: 2
+        threads: 1
+        params:
+            ids=ids,
+            changed=changed,
+        message:
+            f"cost of {len(files)} cases"
+        shell:
+            "hourglass cost {NAME} {params.ids} > {log} 2>&1"
+
+
+for name, first, files, ids, changed in due("accuracy"):
+
+    rule:
+        name:
+            name
+        input:
+            needed(first),
+            DEFINITION,
+        output:
+            files,
+        log:
+            f"{OUT}/logs/{name}.log",
+        priority: 1
+        threads: 1
+        resources:
+            gpu=GPU,
+        params:
+            ids=ids,
+            changed=changed,
+            device=DEVICE,
+        message:
+            f"accuracy of {ids}"
+        shell:
+            "hourglass accuracy {NAME} {params.ids} --device {params.device} > {log} 2>&1"
+
+
+for name, first, files, ids, changed in due("speed"):
+
+    rule:
+        name:
+            name
+        input:
+            needed(first),
+            DEFINITION,
+        output:
+            files,
+        log:
+            f"{OUT}/logs/{name}.log",
+        # A timing job takes all cores, so that nothing else of this workflow runs beside it.
+        threads: lambda wildcards: config.get("timing_threads") or workflow.cores
+        resources:
+            gpu=GPU,
+            slurm_extra="--exclusive",
+        params:
+            ids=ids,
+            changed=changed,
+            device=DEVICE,
+        message:
+            f"speed of {ids}"
+        shell:
+            "hourglass speed {NAME} {params.ids} --device {params.device} > {log} 2>&1"
+
+
+for kind in ("cost", "accuracy", "speed"):
+
+    rule:
+        name:
+            kind
+        input:
+            measurements(kind),
+        localrule: True

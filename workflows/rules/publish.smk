@@ -2,21 +2,6 @@
 # read about.
 
 
-def measurements():
-    """The files that everything here starts from."""
-    files = [
-        (measurement, f"{OUT}/{case.id}/{measurement}.json")
-        for case in SUITE.cases
-        for measurement in case.measurements
-        if measurement == "cost" or case.id not in LEFT_OUT
-    ]
-    return [
-        file
-        for measurement, file in files
-        if MEASURE or measurement == "cost" or os.path.exists(file)
-    ]
-
-
 rule export:
     input:
         measurements(),

@@ -1,7 +1,5 @@
 # With a storage, as on Kubernetes, results and data are objects in a bucket. Snakemake keeps copies of them in a folder,
 # in which commands run then; what they read of the project is linked there.
-STORAGE = workflow.storage_registry.default_storage_provider
-
 if STORAGE is not None:
     prefix = workflow.storage_settings.default_storage_prefix.rstrip("/")
     folder = STORAGE.object(f"{prefix}/results").local_path().parent.absolute()

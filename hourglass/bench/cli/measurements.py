@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from hourglass.bench.measuring import Result
     from hourglass.bench.suites.suite import Case, Measurement
 
+    Attempts = Iterator[tuple[Case, Callable[[], Path]]]
+    """Cases, and what finishes the measurement of each and stores it; the file."""
+
 
 def accuracy(
     suite: SuiteArgument,
@@ -33,24 +37,32 @@ def accuracy(
     device: DeviceOption = "cpu",
     data: DataOption = DATA,
     results: ResultsOption = RESULTS,
-    predictions: Annotated[Path | None, typer.Option(help="Folder to save the predictions in.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Folder to save predictions in, a folder per case.")] = None,
     shard: Annotated[str | None, typer.Option(help="Measure a part only, as 2/7, for `merge`.")] = None,
 ) -> None:
     """Measure how good the predictions of cases are."""
-    if shard is not None:
-        if predictions is not None:
-            raise UserError("predictions: are not saved from a shard; leave out --predictions or --shard")
-        _measure("accuracy", suite, cases, results, lambda case: _shard(case, shard, _device(device), data, results))
-        return
+    if shard is not None and predictions is not None:
+        raise UserError("predictions: are not saved from a shard; leave out --predictions or --shard")
 
-    def run(case: Case) -> Path:
+    def whole(case: Case) -> Path:
         from hourglass.bench.measuring import cases as measuring
 
-        folder = predictions and (predictions / case.id if len(cases or ()) != 1 else predictions)
-        measured = measuring.accuracy(case, data, device=_device(device), predictions=folder)
-        return _save(results, "accuracy", case, measured)
+        folder = predictions / case.id if predictions else None
+        return _save(
+            results, "accuracy", case, measuring.accuracy(case, data, device=_free(device), predictions=folder)
+        )
 
-    _measure("accuracy", suite, cases, results, run)
+    def part(case: Case) -> Path:
+        from hourglass.bench.measuring import cases as measuring
+        from hourglass.bench.measuring import provenance
+        from hourglass.bench.measuring.types import Shard
+        from hourglass.bench.results import shards
+
+        number = Shard.parse(str(shard))
+        partial = measuring.accuracy_of_shard(case, data, number, device=_free(device))
+        return shards.save(results, case, number, partial, provenance(case, partial["conditions"]))
+
+    _measure("accuracy", suite, cases, _each(whole if shard is None else part), results, data, device)
 
 
 def merge(
@@ -78,12 +90,12 @@ def cost(
 ) -> None:
     """Count what cases compute."""
 
-    def run(case: Case) -> Path:
+    def count(case: Case) -> Path:
         from hourglass.bench.measuring import cases as measuring
 
-        return _save(results, "cost", case, measuring.cost(case, data, device=_device(device) if device else None))
+        return _save(results, "cost", case, measuring.cost(case, data, device=_free(device) if device else None))
 
-    _measure("cost", suite, cases, results, run)
+    _measure("cost", suite, cases, _each(count), results, data)
 
 
 def speed(
@@ -95,47 +107,79 @@ def speed(
 ) -> None:
     """Time cases against their baselines, on a machine that does nothing else."""
 
-    def run(case: Case) -> Path:
+    def together(chosen: Sequence[Case]) -> Attempts:
         from hourglass.bench.measuring import cases as measuring
 
-        return _save(results, "speed", case, measuring.speed(case, data, device=_device(device)))
+        by_experiment: dict[str, list[Case]] = {}
+        for case in chosen:
+            by_experiment.setdefault(case.experiment, []).append(case)
+        for group in by_experiment.values():
+            timed = cache(partial(measuring.speed, group, data, device=_free(device)))
+            for case in group:
+                yield case, partial(_save_timed, results, case, timed)
 
-    _measure("speed", suite, cases, results, run)
+    _measure("speed", suite, cases, together, results, data, device)
 
 
 def _measure(
-    measurement: Measurement, suite: str, ids: Sequence[str] | None, results: Path, run: Callable[[Case], Path]
+    measurement: Measurement,
+    suite: str,
+    ids: Sequence[str] | None,
+    attempts: Callable[[Sequence[Case]], Attempts],
+    results: Path,
+    data: Path,
+    device: str = "cpu",
 ) -> None:
-    """Measure cases one after another, each in the environment of its model's backend.
-
-    One that fails keeps none of the others from being measured; the command fails after the last one.
+    """Measure cases, each in the environment of its model's backend, and store each result as soon as it is there.
 
     Args:
         measurement: What is measured of them.
         suite: Name or path.
-        ids: Of the cases; None for all of the suite that have not been measured.
+        ids: Of the cases; None for all whose measurement is due.
+        attempts: Measures cases in this process.
         results: Folder of all results.
-        run: Measures a case and stores what came out; the file.
+        data: Folder of all data.
+        device: Where models run.
+
+    Raises:
+        UserError: There is no such case, or some failed; all others have been measured nevertheless.
     """
-    from hourglass.bench.results.records import unmeasured
+    from hourglass.bench.measuring import require_provenance
+    from hourglass.bench.results.state import forget_failure, note_failure, states
     from hourglass.bench.suites.suite import Suite
 
     loaded = Suite.load(suite)
-    cases = [loaded.case(name) for name in ids] if ids else unmeasured(results, loaded, measurement)
+    if ids:
+        cases = [loaded.case(name) for name in ids]
+    else:
+        found = states(loaded, results=results, data=data, device=device)
+        cases = [state.case for state in found if state.measurement == measurement and state.is_due]
+    if cases:
+        require_provenance()
     failures = []
-    for python, together in _by_interpreter(cases).items():
+    for python, group in _by_interpreter(cases).items():
         if python is not None:
             options = [argument for argument in sys.argv[1:] if argument not in (ids or ())]
-            command = [str(python), "-m", "hourglass", *options, *(case.id for case in together)]
-            failures += [""] if subprocess.run(command).returncode else []
+            command = [str(python), "-m", "hourglass", *options, *(case.id for case in group)]
+            if subprocess.run(command).returncode:
+                failures.append(f"{group[0].experiment}: failed in {python.parents[1].name}, as said above")
             continue
-        for case in together:
+        for case, finish in attempts(group):
             try:
-                print(run(case), flush=True)
+                print(finish(), flush=True)
+                forget_failure(results, case, measurement)
             except UserError as error:
+                note_failure(results, case, measurement, str(error))
                 failures.append(f"{case.id}: {error}" if len(cases) > 1 else str(error))
     if failures:
-        raise UserError("\nhourglass: ".join(filter(None, failures)) or "a case failed in another environment")
+        raise UserError("\nhourglass: ".join(failures))
+
+
+def _each(measure: Callable[[Case], Path]) -> Callable[[Sequence[Case]], Attempts]:
+    def attempts(cases: Sequence[Case]) -> Attempts:
+        yield from ((case, partial(measure, case)) for case in cases)
+
+    return attempts
 
 
 def _by_interpreter(cases: Iterable[Case]) -> dict[Path | None, list[Case]]:
@@ -149,29 +193,24 @@ def _by_interpreter(cases: Iterable[Case]) -> dict[Path | None, list[Case]]:
     return found
 
 
-def _device(name: str) -> str:
+def _free(device: str) -> str:
     """The device, with ``cuda`` being a GPU that no other job has."""
-    if name == "cuda":
+    if device == "cuda":
         from hourglass.bench.storage import gpus
 
         gpus.claim()
-    return name
+    return device
 
 
-def _shard(case: Case, shard: str, device: str, data: Path, results: Path) -> Path:
-    from hourglass.bench import measuring
-    from hourglass.bench.measuring import cases
-    from hourglass.bench.measuring.types import Shard
-    from hourglass.bench.results import shards
-
-    part = Shard.parse(shard)
-    partial = cases.accuracy_of_shard(case, data, part, device=device)
-    return shards.save(results, case, part, partial, measuring.provenance(case, partial["conditions"]))
+def _save_timed(results: Path, case: Case, timed: Callable[[], Mapping[str, Result | UserError]]) -> Path:
+    return _save(results, "speed", case, timed()[case.id])
 
 
-def _save(results: Path, measurement: Measurement, case: Case, measured: Result) -> Path:
+def _save(results: Path, measurement: Measurement, case: Case, found: Result | UserError) -> Path:
     from hourglass.bench import measuring
     from hourglass.bench.results.records import record, save
 
-    provenance = measuring.provenance(case, measured["conditions"])
-    return save(results, record(measurement, case, measured["values"], measured["samples"], provenance))
+    if isinstance(found, UserError):
+        raise found
+    provenance = measuring.provenance(case, found["conditions"])
+    return save(results, record(measurement, case, found["values"], found["samples"], provenance))

@@ -117,6 +117,16 @@ def load(name: str, task: str, *, root: Path, split: str | None = None) -> Datas
     return source.load(location, task, split)
 
 
+def is_outdated(name: str, *, root: Path) -> bool:
+    """Whether a data set is prepared in another version than it has now.
+
+    Raises:
+        UserError: No data set has that name.
+    """
+    ready = _read_ready(root / name)
+    return bool(ready) and ready["version"] != version(name)
+
+
 def _checked_split(name: str, source: Source, split: str | None) -> str:
     if split is not None and split not in source.splits:
         raise UserError(f"split: the data set '{name}' has no '{split}'; it has {', '.join(source.splits)}")

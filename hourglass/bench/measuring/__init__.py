@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hourglass.bench.measuring.accuracy import measure_accuracy, measure_shard, merged
 from hourglass.bench.measuring.cost import measure_cost
-from hourglass.bench.measuring.provenance import provenance
+from hourglass.bench.measuring.provenance import provenance, require_provenance
 from hourglass.bench.measuring.quantities import all_quantities, quantity
 from hourglass.bench.measuring.running import Runner
 from hourglass.bench.measuring.speed import measure_speed
@@ -26,4 +26,5 @@ __all__ = [
     "merged",
     "provenance",
     "quantity",
+    "require_provenance",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from hourglass.bench.measuring.types import Partial, Result, Shard
 from hourglass.bench.models import weights
 from hourglass.bench.models.inference import Inference, whole
 from hourglass.bench.suites.suite import Case
+from hourglass.registry import UserError
 
 
 def accuracy(case: Case, data: Path, *, device: str = "cpu", predictions: Path | None = None) -> Result:
@@ -73,27 +75,44 @@ def cost(case: Case, data: Path, *, device: str | None = None) -> Result:
     return measure_cost(runner, example(card.image_size, 1, seed=case.seed).to(where), seed=case.seed)
 
 
-def speed(case: Case, data: Path, *, device: str = "cpu") -> Result:
-    """Time a case beside its baseline, on images of the data set.
+def speed(cases: Sequence[Case], data: Path, *, device: str = "cpu") -> dict[str, Result | UserError]:
+    """Time cases of one experiment beside their baseline, on images of the data set.
 
     Args:
-        case: What to measure.
+        cases: Plans of one model on one data set.
         data: Folder of all data.
         device: Where to run.
 
+    Returns:
+        By the id of the case: the result, or why its method cannot be applied to the model.
+
     Raises:
-        UserError: As `accuracy`.
+        UserError: As `accuracy`, of the baseline.
+        ValueError: The cases are of several experiments.
     """
-    where, images = device_named(device), _data(case, data)
-    size = models.card(case.model).image_size
-    return measure_speed(
-        _built(case, where, data, "baseline"),
-        _built(case, where, data),
-        lambda batch: example(size, batch, images),
-        case.batch,
-        data=images.fingerprint,
-        seed=case.seed,
-    )
+    if len({case.experiment for case in cases}) != 1:
+        raise ValueError("cases: must be of one experiment")
+    first, where, images = cases[0], device_named(device), _data(cases[0], data)
+    size = models.card(first.model).image_size
+    baseline = _built(first, where, data, "baseline")
+    runners: dict[str, Runner] = {}
+    found: dict[str, Result | UserError] = {}
+    for case in cases:
+        try:
+            runners[case.id] = _built(case, where, data)
+        except UserError as error:
+            found[case.id] = error
+    if runners:
+        timed = measure_speed(
+            baseline,
+            runners,
+            lambda batch: example(size, batch, images),
+            first.batch,
+            data=images.fingerprint,
+            seed=first.seed,
+        )
+        found.update(timed)
+    return found
 
 
 def _data(case: Case, data: Path) -> Dataset:

@@ -42,10 +42,10 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
     for name in _REQUIRED_CONDITIONS:
         if name not in conditions:
             raise ValueError(f"conditions: '{name}' is missing; pass those of the measurement")
-    commit, dirty = _commit()
+    known, dirty = commit()
     card = models.card(case.model)
     return {
-        "commit": commit,
+        "commit": known,
         "dirty": dirty,
         "code": code_digest(),
         "packages": package_versions() | (backends.versions(card.backend) if card.backend else {}),
@@ -65,6 +65,16 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         **{name: conditions[name] for name in _REQUIRED_CONDITIONS},
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def require_provenance() -> None:
+    """Make sure, before anything is measured, that a measurement can say where it comes from.
+
+    Raises:
+        UserError: Something cannot be found out; the message says what would help.
+    """
+    commit()
+    package_versions()
 
 
 @cache
@@ -125,8 +135,13 @@ def _driver(device: str) -> str | None:
     return f"driver {driver}, CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}"
 
 
-def _commit() -> tuple[str, bool]:
-    """Commit, and whether the code differs from it."""
+@cache
+def commit() -> tuple[str, bool]:
+    """Commit of the code, and whether the code differs from it.
+
+    Raises:
+        UserError: Git cannot tell.
+    """
     if given := os.environ.get(COMMIT):
         return given, False
     try:

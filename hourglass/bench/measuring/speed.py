@@ -1,4 +1,4 @@
-"""How fast a case is, beside its baseline: interleaved in one process, same images, same kernels, same threads."""
+"""How fast methods are beside their baseline: interleaved in one process, same images, kernels and threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import torch
@@ -28,7 +29,7 @@ class TimingBudget:
 
     Attributes:
         rounds: Every contender runs at least so often, after the warm-up.
-        seconds: And no fewer rounds than fill this time.
+        seconds: And no fewer rounds than fill this time, for the average contender.
         most_rounds: But no more than these.
         window: Rounds compared with as many before, to see whether the warm-up is over.
         tolerance: How far their medians may be apart, relative.
@@ -36,7 +37,7 @@ class TimingBudget:
     """
 
     rounds: int = 9
-    seconds: float = 4.0
+    seconds: float = 1.3
     most_rounds: int = 200
     window: int = 2
     tolerance: float = 0.05
@@ -44,12 +45,12 @@ class TimingBudget:
 
 
 LATENCY = TimingBudget()
-THROUGHPUT = TimingBudget(rounds=5, seconds=3.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
+THROUGHPUT = TimingBudget(rounds=5, seconds=1.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
 
 
 def measure_speed(
     baseline: Runner,
-    method: Runner,
+    methods: Mapping[str, Runner],
     images: Callable[[int], torch.Tensor],
     batch: int,
     *,
@@ -58,15 +59,15 @@ def measure_speed(
     clock: Clock = perf_counter,
     latency: TimingBudget = LATENCY,
     throughput: TimingBudget = THROUGHPUT,
-) -> Result:
-    """Time a method and its baseline: latency at batch 1, throughput at a larger batch.
+) -> dict[str, Result]:
+    """Time methods and their common baseline: latency at batch 1, throughput at a larger batch.
 
-    The baseline also runs a second time in every round, as a control: its speed-up over itself says how quiet the
-    machine was.
+    All run in turn. The baseline runs a second time in every round, as a control: its speed-up over itself says how
+    quiet the machine was.
 
     Args:
-        baseline: The untouched model.
-        method: The same model by the method, on the same device. On a CUDA device, its own events are the clock.
+        baseline: The untouched model. On a CUDA device, its own events are the clock.
+        methods: The same model by each method, on the same device, by a name; at least one.
         images: From a number B to a batch (B, 3, H, W), float32 in [0, 1].
         batch: Images of a batch whose throughput is measured.
         data: Fingerprint of what the images are from.
@@ -74,20 +75,33 @@ def measure_speed(
         clock: For the CPU.
         latency: Budget at batch 1.
         throughput: Budget at ``batch``.
+
+    Returns:
+        The result of each method, by its name.
     """
-    timer = cuda_timer() if method.device.type == "cuda" else cpu_timer(clock)
+    timer = cuda_timer() if baseline.device.type == "cuda" else cpu_timer(clock)
     cores = available_cores()
     with threads(cores), reproducible(seed):
-        one = images(1).to(method.device)
-        attention = method.attention(one)
-        single = interleave(_contenders(baseline, method, one, control=True), timer, latency)
-        many = images(batch).to(method.device)
-        batched = interleave(_contenders(baseline, method, many, control=False), timer, throughput)
-    return {
-        "values": summarise(single, batched, batch),
-        "samples": {"latency_s": single, "throughput_s": batched, "throughput_batch": batch},
-        "conditions": method.conditions(threads=cores, attention=attention, data=data),
-    }
+        one = images(1).to(baseline.device)
+        attention = {name: method.attention(one) for name, method in methods.items()}
+        single = interleave(_contenders(baseline, methods, one, control=True), timer, latency)
+        many = images(batch).to(baseline.device)
+        batched = interleave(_contenders(baseline, methods, many, control=False), timer, throughput)
+    found: dict[str, Result] = {}
+    for name, method in methods.items():
+        latency_s = {BASELINE: single[BASELINE], METHOD: single[name], CONTROL: single[CONTROL]}
+        throughput_s = {BASELINE: batched[BASELINE], METHOD: batched[name]}
+        found[name] = {
+            "values": summarise(latency_s, throughput_s, batch),
+            "samples": {
+                "latency_s": latency_s,
+                "throughput_s": throughput_s,
+                "throughput_batch": batch,
+                "timed_together": list(methods),
+            },
+            "conditions": method.conditions(threads=cores, attention=attention[name], data=data),
+        }
+    return found
 
 
 def interleave(
@@ -115,7 +129,7 @@ def interleave(
                 break
         for turn in range(budget.most_rounds):
             _round(contenders, turn, timer, samples)
-            if turn + 1 >= budget.rounds and sum(map(sum, samples.values())) >= budget.seconds:
+            if turn + 1 >= budget.rounds and sum(map(sum, samples.values())) >= budget.seconds * len(contenders):
                 break
     finally:
         if collecting:
@@ -178,9 +192,10 @@ def available_cores() -> int:
 
 
 def _contenders(
-    baseline: Runner, method: Runner, images: torch.Tensor, *, control: bool
+    baseline: Runner, methods: Mapping[str, Runner], images: torch.Tensor, *, control: bool
 ) -> dict[str, Callable[[], object]]:
-    runs: dict[str, Callable[[], object]] = {BASELINE: lambda: baseline(images), METHOD: lambda: method(images)}
+    runs: dict[str, Callable[[], object]] = {BASELINE: partial(baseline, images)}
+    runs.update({name: partial(method, images) for name, method in methods.items()})
     return {**runs, CONTROL: runs[BASELINE]} if control else runs
 
 

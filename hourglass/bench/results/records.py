@@ -123,18 +123,6 @@ def load(results: Path, case: Case, measurement: Measurement) -> Record | None:
     return record
 
 
-def unmeasured(results: Path, suite: Suite, measurement: Measurement) -> list[Case]:
-    """Cases of a suite of which there is no valid measurement of a kind, though there should be one."""
-
-    def is_measured(case: Case) -> bool:
-        try:
-            return load(results, case, measurement) is not None
-        except UserError:
-            return False
-
-    return [case for case in suite.cases if measurement in case.measurements and not is_measured(case)]
-
-
 def load_all(results: Path, suite: Suite) -> list[Record]:
     """All stored measurements of a suite, in the suite's order.
 

@@ -216,11 +216,9 @@ class Suite(Document):
         Raises:
             UserError: There is no such file, or it is not valid.
         """
-        path = Path(suite)
-        if path.suffix != ".yaml":
-            path = FOLDER / f"{suite}.yaml"
-            if not path.is_file():
-                raise UnknownNameError("suite", suite, names())
+        path = path_of(suite)
+        if Path(suite).suffix != ".yaml" and not path.is_file():
+            raise UnknownNameError("suite", suite, names())
         loaded = read(path, Suite)
         if loaded.name != path.stem:
             raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")
@@ -300,6 +298,11 @@ class Suite(Document):
                     precision=self.precision,
                     seed=self.seed,
                 )
+
+
+def path_of(suite: str | Path) -> Path:
+    """The file of a suite, by its name or by the path itself."""
+    return Path(suite) if Path(suite).suffix == ".yaml" else FOLDER / f"{suite}.yaml"
 
 
 def names() -> list[str]:

@@ -72,17 +72,17 @@ def test_the_commit_is_the_repositorys_and_changes_are_told(tmp_path, monkeypatc
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "code.py").write_text("1")
     with pytest.raises(UserError, match=r"unknown commit .* set HOURGLASS_COMMIT") as caught:
-        MODULE._commit()
+        MODULE.commit.__wrapped__()
     assert "\n" not in str(caught.value)
     _git(tmp_path, "init", "-q")
     _git(tmp_path, "add", ".")
     _git(tmp_path, "commit", "-qm", "first")
-    commit, dirty = MODULE._commit()
+    commit, dirty = MODULE.commit.__wrapped__()
     assert (len(commit), dirty) == (40, False)
     (tmp_path / "results.json").write_text("outside of the package")
-    assert not MODULE._commit()[1]
+    assert not MODULE.commit.__wrapped__()[1]
     (tmp_path / "package" / "code.py").write_text("2")
-    assert MODULE._commit() == (commit, True)
+    assert MODULE.commit.__wrapped__() == (commit, True)
 
 
 def test_the_code_digest_follows_the_code(tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def test_warm_up_ends_in_any_case():
 @pytest.mark.parametrize(("duration", "rounds"), [(0.1, 20), (5.0, 3), (0.001, 40)])
 def test_rounds_fill_a_minimum_of_time_within_limits(duration, rounds):
     machine = Machine()
-    budget = TimingBudget(rounds=3, seconds=3.99, most_rounds=40, warm_up=0)
+    budget = TimingBudget(rounds=3, seconds=1.995, most_rounds=40, warm_up=0)
     samples = interleave({n: machine.job(n, duration) for n in "ab"}, cpu_timer(machine.clock), budget)
     assert len(samples["a"]) == rounds
 
@@ -106,21 +106,28 @@ class Fake(nn.Module):
         return images
 
 
-def test_a_method_is_timed_beside_its_baseline():
+def test_methods_are_timed_beside_one_baseline():
     machine = Machine()
-    slow, fast = (Runner(Fake(machine, seconds), torch.device("cpu"), torch.float32) for seconds in (0.4, 0.2))
+    baseline, half, quarter = (
+        Runner(Fake(machine, seconds), torch.device("cpu"), torch.float32) for seconds in (0.4, 0.2, 0.1)
+    )
     quick = TimingBudget(rounds=2, seconds=0, warm_up=1)
 
     def images(batch):
         return example((24, 32), batch)
 
-    measured = measure_speed(slow, fast, images, 3, clock=machine.clock, latency=quick, throughput=quick)
+    methods = {"half": half, "quarter": quarter}
+    found = measure_speed(baseline, methods, images, 3, clock=machine.clock, latency=quick, throughput=quick)
+    assert found["quarter"]["values"]["speedup"] == pytest.approx(4)
+    assert found["quarter"]["samples"]["latency_s"]["baseline"] == found["half"]["samples"]["latency_s"]["baseline"]
+    measured = found["half"]
+    assert measured["samples"]["timed_together"] == ["half", "quarter"]
     assert measured["values"]["speedup"] == pytest.approx(2)
     assert measured["values"]["control"] == pytest.approx(1)
     assert measured["values"]["throughput"] == pytest.approx(5)
     assert len(measured["samples"]["latency_s"]["control"]) == 2
     assert measured["conditions"]["threads"] == available_cores()
-    assert set(slow.model.batches) == {(1, 3, 24, 32), (3, 3, 24, 32)}
+    assert set(baseline.model.batches) == {(1, 3, 24, 32), (3, 3, 24, 32)}
 
 
 @pytest.mark.gpu

@@ -22,6 +22,10 @@ def prepare(name: str, *, root: Path) -> Path:
     return root / name
 
 
+def is_outdated(name: str, *, root: Path) -> bool:
+    return False
+
+
 def version(name: str) -> str:
     return "1"
 

@@ -1,0 +1,52 @@
+"""Which measurements are made by one process: what shares a start-up, a model or a baseline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hourglass.bench.results.state import State
+from hourglass.bench.suites.suite import Case, Measurement, Suite
+
+
+@dataclass(frozen=True)
+class Job:
+    """Cases of which one process makes one kind of measurement.
+
+    Attributes:
+        name: Says which, as an identifier; the same whichever of its cases are due.
+    """
+
+    name: str
+    measurement: Measurement
+    cases: tuple[Case, ...]
+
+
+def jobs(suite: Suite, found: Iterable[State], most: int | None = None) -> list[Job]:
+    """The jobs that make what is due.
+
+    All costs are counted together; accuracy and speed are measured by experiment. Accuracy that the suite splits into
+    shards is none of them.
+
+    Args:
+        suite: Which.
+        found: States of its measurements.
+        most: How many cases a job has at most; None for no limit. A limit lets a cluster work on more of them at once.
+    """
+    due = {(state.case.id, state.measurement) for state in found if state.is_due}
+    members: dict[tuple[Measurement, str], list[Case]] = {}
+    for case in suite.cases:
+        for measurement in case.measurements:
+            if measurement == "accuracy" and suite.shards_of(case) > 1:
+                continue
+            members.setdefault((measurement, suite.name if measurement == "cost" else case.experiment), []).append(case)
+    made = []
+    for (measurement, shared), cases in members.items():
+        size = most or len(cases)
+        for start in range(0, len(cases), size):
+            name = "_".join(filter(None, (measurement, re.sub(r"\W", "_", shared), str(start or ""))))
+            chosen = tuple(case for case in cases[start : start + size] if (case.id, measurement) in due)
+            if chosen:
+                made.append(Job(name, measurement, chosen))
+    return made
