@@ -123,7 +123,7 @@ def is_outdated(name: str, *, root: Path) -> bool:
     Raises:
         UserError: No data set has that name.
     """
-    ready = _read_ready(root / name)
+    ready = preparation.read_ready(root / name)
     return bool(ready) and ready["version"] != version(name)
 
 
