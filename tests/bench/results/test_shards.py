@@ -23,7 +23,7 @@ def case(suite: Suite) -> Case:
 
 def partial(count: int) -> Any:
     return {
-        "state": [[count, 1], [0, 2]],
+        "state": {"semantic-segmentation/miou": [[count, 1], [0, 2]]},
         "categories": [[0, "road", False, [0, 0, 0]], [1, "sky", False, [9, 9, 9]]],
         "samples": {"images": count},
         "conditions": {},
