@@ -9,7 +9,11 @@ def downloaded(names):
 
 def needed(case):
     """What has to be there before a case can run: its data set, and its weights if they do not come with the project."""
-    weights = [str(CARDS[case.model].weights(Path("data")))] if CARDS[case.model].artifact else []
+    weights = (
+        [str(CARDS[case.model].weights(Path("data")))]
+        if CARDS[case.model].artifact
+        else []
+    )
     return [f"data/{case.dataset}/ready.json", *weights]
 
 
