@@ -61,7 +61,7 @@ def fit(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
     """The weights as the model has them: its order, its precision, and memory of their own.
 
     Raises:
-        UserError: One is missing, too many, or of another shape.
+        UserError: One is missing, too many, of another shape or kind, or not finite.
     """
     wanted = model.state_dict()
     if missing := [key for key in wanted if key not in weights]:
@@ -72,6 +72,11 @@ def fit(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
         if weights[key].shape != value.shape:
             shapes = f"{tuple(weights[key].shape)} in place of {tuple(value.shape)}"
             raise UserError(f"'{key}' is {shapes}: of another size or number of classes; choose another checkpoint")
+        if weights[key].is_floating_point() != value.is_floating_point() or weights[key].is_complex():
+            kinds = f"{weights[key].dtype} in place of {value.dtype}".replace("torch.", "")
+            raise UserError(f"'{key}' is {kinds}: not the numbers of a trained model; choose another checkpoint")
+        if not weights[key].is_meta and not weights[key].to(value.dtype).isfinite().all():
+            raise UserError(f"'{key}' holds values that are infinite or no number; choose another checkpoint")
     return {
         key: weights[key].to(value.dtype).clone(memory_format=torch.contiguous_format) for key, value in wanted.items()
     }

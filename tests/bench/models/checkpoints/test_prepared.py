@@ -117,3 +117,30 @@ def test_a_full_disk_leaves_no_half_a_file(checkpoint, tmp_path, monkeypatch):
 def test_models_without_a_checkpoint_to_convert(name, tmp_path):
     with pytest.raises(UserError, match=f"model: '{name}' has no checkpoint to convert"):
         prepare(name, root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda value: value / 0, "holds values that are infinite or no number"),
+        (lambda value: value * float("nan"), "holds values that are infinite or no number"),
+        (lambda value: value.double() * 1e300, "holds values that are infinite or no number"),
+        (lambda value: value.to(torch.int8), "is int8 in place of float32: not the numbers of a trained model"),
+        (lambda value: value > 0, "is bool in place of float32"),
+        (lambda value: value.to(torch.complex64), "is complex64 in place of float32"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_weights_that_are_not_those_of_a_trained_model_are_named(checkpoint, weights, spoil, message, tmp_path):
+    key = "encoder.blocks.3.norm1.weight"
+    torch.save(published(weights | {key: spoil(weights[key])}), tmp_path / "spoiled.pth")
+    with pytest.raises(UserError, match=f"spoiled.pth: '{key}' {message}.*; choose another checkpoint"):
+        prepare(NAME, root=tmp_path / "data", checkpoint=tmp_path / "spoiled.pth")
+    assert not (tmp_path / "data" / "checkpoints").exists()
+
+
+def test_half_precision_is_as_good(checkpoint, weights, tmp_path):
+    torch.save(published({key: value.half() for key, value in weights.items()}), tmp_path / "half.pth")
+    path = prepare(NAME, root=tmp_path / "data", checkpoint=tmp_path / "half.pth")
+    with safe_open(path, framework="pt") as file:
+        assert {str(file.get_tensor(key).dtype) for key in file.keys()} == {"torch.float32"}  # noqa: SIM118
