@@ -133,14 +133,14 @@ def test_models_without_a_checkpoint_to_convert(name, tmp_path):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_weights_that_are_not_those_of_a_trained_model_are_named(checkpoint, weights, spoil, message, tmp_path):
     key = "encoder.blocks.3.norm1.weight"
-    torch.save(published(weights | {key: spoil(weights[key])}), tmp_path / "spoiled.pth")
+    torch.save(renamed(weights | {key: spoil(weights[key])}), tmp_path / "spoiled.pth")
     with pytest.raises(UserError, match=f"spoiled.pth: '{key}' {message}.*; choose another checkpoint"):
         prepare(NAME, root=tmp_path / "data", checkpoint=tmp_path / "spoiled.pth")
     assert not (tmp_path / "data" / "checkpoints").exists()
 
 
 def test_half_precision_is_as_good(checkpoint, weights, tmp_path):
-    torch.save(published({key: value.half() for key, value in weights.items()}), tmp_path / "half.pth")
+    torch.save(renamed({key: value.half() for key, value in weights.items()}), tmp_path / "half.pth")
     path = prepare(NAME, root=tmp_path / "data", checkpoint=tmp_path / "half.pth")
     with safe_open(path, framework="pt") as file:
         assert {str(file.get_tensor(key).dtype) for key in file.keys()} == {"torch.float32"}  # noqa: SIM118
