@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hourglass.bench.datasets.archive_source import Archive, ArchiveSource
 from hourglass.bench.datasets.base import IGNORED, Dataset, Panoptic, Segment
@@ -18,6 +17,9 @@ from hourglass.bench.datasets.classes import categories
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import read_pixels, read_semantic
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAMES = """\
 wall, building, sky, floor, tree, ceiling, road, bed, windowpane, grass, cabinet, sidewalk, person, earth, door, table,
@@ -82,6 +84,8 @@ def read_panoptic(semantic: Path, instances: Path) -> Panoptic:
     Raises:
         UserError: A file is missing or damaged, or the two do not belong together.
     """
+    import torch
+
     labels, pixels = read_labels(semantic), read_pixels(instances, "RGB")
     if labels.shape != pixels.shape[:2]:
         raise UserError(f"{instances}: is of another size than {semantic}; restore both")

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hourglass.bench.storage.files import digest
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IGNORED = 255
 """Label of pixels that no metric counts."""
@@ -48,12 +48,16 @@ class Instances:
     @property
     def boxes(self) -> Tensor:
         """(N, 4) float32: left, top, right, bottom in pixels."""
+        import torch
+
         boxes = torch.tensor([a["bbox"] for a in self.annotations], dtype=torch.float32).reshape(-1, 4)
         return torch.cat([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], dim=1)
 
     @property
     def crowd(self) -> Tensor:
         """(N,) bool: regions of many objects that were not told apart; evaluation ignores them."""
+        import torch
+
         return torch.tensor([bool(a.get("iscrowd", 0)) for a in self.annotations], dtype=torch.bool)
 
     @cached_property
@@ -63,6 +67,8 @@ class Instances:
         Raises:
             ValueError: The annotations have boxes only.
         """
+        import torch
+
         from hourglass.bench.datasets.coco.masks import decode
 
         masks = [torch.from_numpy(decode(a.get("segmentation"), self.size)) for a in self.annotations]

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hourglass.bench.datasets.base import Category, Instances, Panoptic, Sample, fingerprint
 from hourglass.bench.datasets.coco import files, panoptic
 from hourglass.bench.datasets.rasters import is_image, read_image
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,8 @@ class InstancesDataset(_CocoDataset):
     """Object detection and instance segmentation from an instances JSON file."""
 
     def __getitem__(self, index: int) -> Sample:
+        import torch
+
         info = self._file.images[index]
         annotations = self._file.annotations[info.id]
         try:

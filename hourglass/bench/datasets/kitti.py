@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from hourglass.bench import downloads
 from hourglass.bench.datasets.archive_source import ArchiveSource, fetch
@@ -20,6 +18,9 @@ from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import KITTI_UNITS, read_depth, read_image
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LIST = "eigen_test_files_with_gt.txt"
 """A line for every image: its path, that of its depth map or ``None``, and the focal length."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 from rich.progress import track
-from torch import Tensor
 
 from hourglass.bench.datasets.archive_source import ArchiveSource, fetch
 from hourglass.bench.datasets.base import Dataset
@@ -23,6 +22,9 @@ from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import MILLIMETRES, read_depth, write_pixels
 from hourglass.bench.storage.files import one_line
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 BORDER = slice(7, 474), slice(7, 632)
 """Rows and columns of an image that show something; the rest is blackened, as it was for training."""

@@ -5,17 +5,18 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from hourglass.bench.datasets.base import IGNORED
 from hourglass.bench.storage.files import one_line
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MILLIMETRES = 1000.0
 """Units per metre of a depth PNG, as NYU's are written."""
@@ -113,6 +114,8 @@ def read_image(path: Path, size: tuple[int, int] | None = None) -> Tensor:
     Raises:
         UserError: The file is missing, damaged, too large, or of another size.
     """
+    import torch
+
     pixels = read_pixels(path, "RGB")
     if size is not None and pixels.shape[:2] != size:
         stored = read_pixels(path, "RGB", upright=False)
@@ -134,6 +137,8 @@ def read_semantic(path: Path, values: Sequence[int]) -> Tensor:
     Raises:
         UserError: The file is missing, damaged or not of 8 bits and one channel.
     """
+    import torch
+
     labels = np.full(256, IGNORED, np.int64)
     labels[list(values)] = np.arange(len(values))
     return torch.from_numpy(labels[_one_channel(path, 8)])
@@ -154,6 +159,8 @@ def read_depth(path: Path, *, scale: float = MILLIMETRES) -> Tensor:
     Raises:
         UserError: The file is missing, damaged or not of 16 bits and one channel.
     """
+    import torch
+
     return torch.from_numpy((_one_channel(path, 16).astype(np.float64) / scale).astype(np.float32))
 
 

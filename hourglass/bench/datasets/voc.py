@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import torch
-
 from hourglass.bench.datasets.base import Category, Instances, Sample, fingerprint
 from hourglass.bench.datasets.rasters import read_image
 from hourglass.registry import UnknownNameError, UserError
@@ -63,6 +61,8 @@ def read_boxes(path: Path, image_id: int, categories: Sequence[Category]) -> Ins
     Raises:
         UserError: The file is missing or no VOC file, or it names an unknown class.
     """
+    import torch
+
     try:
         root = ElementTree.parse(path).getroot()
         width, height = (int(_text(root, f"size/{side}")) for side in ("width", "height"))

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from faster_coco_eval import COCO, COCOeval_faster
-
 from hourglass.bench.datasets.base import Category, Sample
 from hourglass.bench.datasets.coco import masks
 from hourglass.bench.datasets.coco.files import write_json
@@ -87,6 +85,8 @@ class BoxScorer:
 
     def values(self) -> Values:
         """None where no object of that size is in the split."""
+        from faster_coco_eval import COCO, COCOeval_faster
+
         names = [metric.name for metric in self.metrics]
         if not self._truth:
             return dict.fromkeys(names)

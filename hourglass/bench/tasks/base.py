@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from hourglass.bench.datasets.base import Category, Sample
 from hourglass.bench.tasks.metric import Metric
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Values = dict[str, float | None]
 """By metric name; None where the metric does not apply, as AP of small objects to a split that has none."""

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from hourglass.bench.datasets.base import Category, Sample
 from hourglass.bench.datasets.rasters import MILLIMETRES, write_depth
 from hourglass.bench.tasks.base import Values
 from hourglass.bench.tasks.metric import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class DepthEstimation:
         return DepthWriter(folder, self.units)
 
     def _clamped(self, depth: Tensor) -> Tensor:
+        import torch
+
         known = torch.nan_to_num(depth, nan=self.min_depth, posinf=self.max_depth, neginf=self.min_depth)
         return known.clamp(self.min_depth, self.max_depth)
 
@@ -79,6 +80,8 @@ class DepthScorer:
 
     def values(self) -> Values:
         """None without any image that has a known depth."""
+        import torch
+
         names = [metric.name for metric in self.metrics]
         if not self._images:
             return dict.fromkeys(names)
@@ -90,6 +93,8 @@ class DepthScorer:
 
     def merge(self, state: list[list[float]]) -> None:
         """Append another scorer's images."""
+        import torch
+
         self._images += [torch.tensor(metrics, dtype=torch.float64) for metrics in state]
 
 
@@ -117,6 +122,8 @@ class DepthWriter:
 
 def _errors(depth: Tensor, truth: Tensor) -> Tensor:
     """(N,) metres each to the metrics of one image, in the order they are declared."""
+    import torch
+
     error, log_error = depth - truth, depth.log() - truth.log()
     ratio = torch.maximum(depth / truth, truth / depth)
     return torch.stack(
@@ -133,6 +140,8 @@ def _errors(depth: Tensor, truth: Tensor) -> Tensor:
 
 
 def _resized(depth: Tensor, size: tuple[int, int]) -> Tensor:
+    import torch.nn.functional as F
+
     if depth.shape == size:
         return depth
     return F.interpolate(depth[None, None], size, mode="bilinear", align_corners=False)[0, 0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hourglass.bench.datasets.base import Category
-from hourglass.bench.tasks import mask_queries
 from hourglass.bench.tasks.average_precision import ResultWriter
 from hourglass.bench.tasks.base import Detections
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class InstanceSegmentation:
         self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]
     ) -> list[Detections]:
         """See `mask_queries.instances`."""
+        from hourglass.bench.tasks import mask_queries
+
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
         reading = mask_queries.reading_of(output)
         return [

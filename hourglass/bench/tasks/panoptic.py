@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
-
 from hourglass.bench.datasets.base import Category, Panoptic, Sample
 from hourglass.bench.datasets.coco import files
 from hourglass.bench.datasets.coco.panoptic import annotate, write_png
-from hourglass.bench.tasks import mask_queries
 from hourglass.bench.tasks.base import Values
 from hourglass.bench.tasks.metric import Metric
 from hourglass.bench.tasks.panoptic_quality import Counts, count_image, qualities
@@ -44,6 +41,8 @@ class PanopticSegmentation:
 
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Panoptic]:
         """See `mask_queries.panoptic`."""
+        from hourglass.bench.tasks import mask_queries
+
         reading = mask_queries.reading_of(output)
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
         return [
@@ -104,6 +103,8 @@ class PanopticScorer:
 
     def merge(self, state: list[list[list[float]]]) -> None:
         """Append another scorer's images."""
+        import torch
+
         self._images += [Counts(*torch.tensor(fields, dtype=torch.float64)) for fields in state]
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from hourglass.bench.datasets.base import Panoptic
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VOID = 0
 
@@ -30,6 +31,8 @@ class Counts:
     @classmethod
     def zeros(cls, classes: int) -> Counts:
         """Nothing counted yet."""
+        import torch
+
         return cls(*(torch.zeros(classes, dtype=torch.float64) for _ in range(4)))
 
     def __add__(self, other: Counts) -> Counts:
@@ -93,6 +96,8 @@ def qualities(counts: Counts, members: Sequence[bool] | None) -> tuple[float | N
         counts: Of a split.
         members: Which classes to average over; None for all.
     """
+    import torch
+
     segments = counts.true_positives + (counts.false_positives + counts.false_negatives) / 2
     occurs = segments > 0
     if members is not None:
@@ -106,5 +111,7 @@ def qualities(counts: Counts, members: Sequence[bool] | None) -> tuple[float | N
 
 def _overlaps(predicted: Tensor, true: Tensor) -> dict[tuple[int, int], int]:
     """Common pixels of every pair (true id, predicted id) that has any."""
+    import torch
+
     pairs, areas = torch.unique(torch.stack([true, predicted]).flatten(1), dim=1, return_counts=True)
     return {(int(t), int(p)): area for (t, p), area in zip(pairs.T.tolist(), areas.tolist(), strict=True)}

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hourglass.bench.datasets.base import IGNORED, Category, Sample
 from hourglass.bench.datasets.rasters import write_semantic
-from hourglass.bench.tasks import mask_queries
 from hourglass.bench.tasks.base import Values, require_classes
 from hourglass.bench.tasks.metric import Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -26,6 +24,8 @@ class SemanticSegmentation:
 
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
         """Most likely class of each pixel, after bilinear resizing of the logits or class scores to the image."""
+        from hourglass.bench.tasks import mask_queries
+
         if hasattr(output, "masks_queries_logits"):
             queries = zip(output.class_queries_logits, output.masks_queries_logits, strict=True)
             reading = mask_queries.reading_of(output)
@@ -58,6 +58,8 @@ class SemanticScorer:
     )
 
     def __init__(self, task: SemanticSegmentation, categories: Sequence[Category]) -> None:
+        import torch
+
         self._classes = len(categories)
         self._confusion = torch.zeros(self._classes, self._classes, dtype=torch.int64)
 
@@ -94,6 +96,8 @@ class SemanticScorer:
 
     def merge(self, state: list[list[int]]) -> None:
         """Add another scorer's matrix."""
+        import torch
+
         self._confusion += torch.tensor(state)
 
 
@@ -112,6 +116,8 @@ class SemanticWriter:
 
 
 def _resized(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    import torch.nn.functional as F
+
     if logits.shape[-2:] == size:
         return logits
     return F.interpolate(logits[None], size, mode="bilinear", align_corners=False)[0]

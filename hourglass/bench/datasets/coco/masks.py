@@ -6,12 +6,13 @@ from math import isfinite
 from typing import Any, cast
 
 import numpy as np
-from faster_coco_eval.core import mask as rle
 from numpy.typing import NDArray
 
 
 def encode(mask: NDArray[Any]) -> dict[str, Any]:
     """A (H, W) mask as compressed run lengths, ``counts`` as text so that it goes into JSON."""
+    from faster_coco_eval.core import mask as rle
+
     encoded = rle.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
@@ -22,6 +23,8 @@ def require(segmentation: Any, size: tuple[int, int]) -> None:
     Raises:
         ValueError: It is none of COCO's forms, of another size, or has corners that are no numbers.
     """
+    from faster_coco_eval.core import mask as rle
+
     if isinstance(segmentation, list) and segmentation:
         for polygon in segmentation:
             if len(polygon) < 4 or len(polygon) % 2 or not all(isfinite(float(number)) for number in polygon):
@@ -49,6 +52,8 @@ def compress(segmentation: Any, size: tuple[int, int]) -> dict[str, Any]:
     Raises:
         ValueError: As `require`.
     """
+    from faster_coco_eval.core import mask as rle
+
     require(segmentation, size)
     height, width = size
     if isinstance(segmentation, list):
@@ -64,6 +69,8 @@ def area(segmentation: Any, size: tuple[int, int]) -> int:
     Raises:
         ValueError: As `require`.
     """
+    from faster_coco_eval.core import mask as rle
+
     return int(rle.area(compress(segmentation, size)))
 
 
@@ -73,6 +80,8 @@ def decode(segmentation: Any, size: tuple[int, int]) -> NDArray[np.bool_]:
     Raises:
         ValueError: As `require`.
     """
+    from faster_coco_eval.core import mask as rle
+
     mask: NDArray[np.bool_] = rle.decode(compress(segmentation, size)).astype(bool)
     return mask
 

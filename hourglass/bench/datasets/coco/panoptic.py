@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hourglass.bench.datasets.base import Category, Panoptic, Segment
@@ -39,6 +38,8 @@ def read(annotation: Mapping[str, Any], folder: Path, categories: Sequence[Categ
     Raises:
         UserError: The PNG is missing, or PNG and list do not fit together.
     """
+    import torch
+
     path = folder / annotation["file_name"]
     pixels = read_pixels(path)
     if pixels.ndim != 3:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rich.progress import track
 
 from hourglass.bench.datasets.base import Panoptic, Segment
@@ -60,6 +59,8 @@ def _write_scene(root: Path, split: str, index: int) -> tuple[list[Annotations],
 
 def to_panoptic(scene: Scene) -> Panoptic:
     """The scene's panoptic map: every thing a segment of its own, every stuff class one; ids start at 1."""
+    import torch
+
     keys = scene.instance.astype(np.int64) * len(CATEGORIES) + scene.semantic
     present, ids, areas = np.unique(keys, return_inverse=True, return_counts=True)
     segments = tuple(
