@@ -5,18 +5,20 @@ Weights are not part of the project. On the meta device a builder allocates noth
 
 from __future__ import annotations
 
-from torch import nn
-from transformers import BitConfig, DPTConfig, Mask2FormerConfig, SwinBackbone, SwinConfig
+from typing import TYPE_CHECKING
 
-from hourglass.bench.models.depth import DepthEstimator
-from hourglass.bench.models.mask2former import MaskSegmenter
-from hourglass.bench.models.segmenter import Encoder, MaskTransformer, Segmenter
+from torch import nn
+
+if TYPE_CHECKING:
+    from transformers import SwinConfig
 
 WIDTH, DEPTH, HEADS, PATCH = 1024, 24, 16, 16
 """Of ViT-L/16."""
 
 
 def _segmenter(size: int, classes: int, decoder_depth: int) -> nn.Module:
+    from hourglass.bench.models.segmenter import Encoder, MaskTransformer, Segmenter
+
     encoder = Encoder(size, PATCH, WIDTH, DEPTH, HEADS)
     return Segmenter(encoder, MaskTransformer(classes, WIDTH, WIDTH, decoder_depth, HEADS, norm_eps=1e-5))
 
@@ -38,6 +40,10 @@ def segmenter_pascal_context() -> nn.Module:
 
 def _dpt_hybrid(size: tuple[int, int], scale: float, shift: float) -> nn.Module:
     """DPT on ViT-B/16 behind the first three stages of a ResNet-50, for images of one size."""
+    from transformers import BitConfig, DPTConfig
+
+    from hourglass.bench.models.depth import DepthEstimator
+
     backbone = BitConfig(
         layer_type="bottleneck",
         depths=[3, 4, 9],
@@ -75,6 +81,8 @@ def dpt_hybrid_kitti() -> nn.Module:
 
 
 def _swin_large() -> SwinConfig:
+    from transformers import SwinConfig
+
     return SwinConfig(
         image_size=384,
         embed_dim=192,
@@ -87,6 +95,10 @@ def _swin_large() -> SwinConfig:
 
 
 def _mask2former(classes: int, queries: int) -> nn.Module:
+    from transformers import Mask2FormerConfig
+
+    from hourglass.bench.models.mask2former import MaskSegmenter
+
     config = Mask2FormerConfig(backbone_config=_swin_large(), num_labels=classes, num_queries=queries)
     return MaskSegmenter(config)
 
@@ -113,5 +125,7 @@ def mask2former_ade20k_semantic() -> nn.Module:
 
 def swin_large() -> nn.Module:
     """The Swin-L of DINO, MaskDINO and OneFormer, whose heads need frameworks of their own."""
+    from transformers import SwinBackbone
+
     backbone: nn.Module = SwinBackbone(_swin_large())
     return backbone

@@ -1,26 +1,27 @@
 """The small reference models of the embedded and the photos suite: architectures of the paper, trained here.
 
-Each is built by a function of its own; the numbers are chosen so that the encoder is the largest part of the cost.
+Each is built by a function of its own, which imports the one framework that it needs. The numbers are chosen so that
+the encoder is the largest part of the cost.
 """
 
 from __future__ import annotations
 
-from timm.layers import PatchEmbed
-from timm.models.vision_transformer import VisionTransformer
-from torch import nn
-from transformers import DPTConfig, Mask2FormerConfig, SwinConfig
+from typing import TYPE_CHECKING
 
-from hourglass.bench.models.depth import DepthEstimator
-from hourglass.bench.models.detector import Detector
-from hourglass.bench.models.mask2former import MaskSegmenter
-from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
-from hourglass.bench.models.stem import PatchesAndStem
+from torch import nn
+
+if TYPE_CHECKING:
+    from timm.models.vision_transformer import VisionTransformer
+    from transformers import SwinConfig
 
 WIDTH, DEPTH, HEADS, PATCH = 192, 12, 3, 8
 """The ViT of all three plain models: 256 x 256 pixels are 32 x 32 tokens."""
 
 
-def _vit(patches: type[nn.Module] = PatchEmbed, size: tuple[int, int] = (256, 256)) -> VisionTransformer:
+def _vit(patches: type[nn.Module] | None = None, size: tuple[int, int] = (256, 256)) -> VisionTransformer:
+    from timm.layers import PatchEmbed
+    from timm.models.vision_transformer import VisionTransformer
+
     return VisionTransformer(
         img_size=size,
         patch_size=PATCH,
@@ -30,28 +31,37 @@ def _vit(patches: type[nn.Module] = PatchEmbed, size: tuple[int, int] = (256, 25
         num_classes=0,
         global_pool="",
         dynamic_img_size=True,
-        embed_layer=patches,
+        embed_layer=patches or PatchEmbed,
     )
 
 
 def segmenter_scenes() -> nn.Module:
     """Segmenter for the 11 classes of scenes."""
+    from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
+
     return Segmenter(_vit(), MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS))
 
 
-def segmenter_camvid(patches: type[nn.Module] = PatchesAndStem, positions: tuple[int, int] = (224, 256)) -> nn.Module:
+def segmenter_camvid(patches: type[nn.Module] | None = None, positions: tuple[int, int] = (224, 256)) -> nn.Module:
     """Segmenter for the 11 classes of CamVid, at 224 x 304: 28 x 38 tokens.
 
     Args:
         patches: What makes tokens of patches, if not the convolutional stem.
         positions: Size of the images that the position embeddings are for; they are resized to the images there are.
     """
+    from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
+    from hourglass.bench.models.stem import PatchesAndStem
+
     decoder = MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS)
-    return Segmenter(_vit(patches, positions), decoder, working_size=(224, 304), standardize=True)
+    return Segmenter(_vit(patches or PatchesAndStem, positions), decoder, working_size=(224, 304), standardize=True)
 
 
 def dpt_scenes() -> nn.Module:
     """DPT for depths up to 60 m."""
+    from transformers import DPTConfig
+
+    from hourglass.bench.models.depth import DepthEstimator
+
     config = DPTConfig(
         hidden_size=WIDTH,
         num_hidden_layers=DEPTH,
@@ -71,6 +81,8 @@ def dpt_scenes() -> nn.Module:
 
 
 def _swin(first_stage: int) -> SwinConfig:
+    from transformers import SwinConfig
+
     return SwinConfig(
         image_size=256,
         patch_size=4,
@@ -85,6 +97,10 @@ def _swin(first_stage: int) -> SwinConfig:
 
 def mask2former_scenes() -> nn.Module:
     """Mask2Former for the 11 classes of scenes."""
+    from transformers import Mask2FormerConfig
+
+    from hourglass.bench.models.mask2former import MaskSegmenter
+
     config = Mask2FormerConfig(
         backbone_config=_swin(first_stage=1),
         feature_size=64,
@@ -104,9 +120,13 @@ def mask2former_scenes() -> nn.Module:
 
 def fcos_scenes() -> nn.Module:
     """FCOS for the 6 things of scenes."""
+    from hourglass.bench.models.detector import Detector
+
     return Detector(_swin(first_stage=2), classes=6, channels=64, convolutions=1, size=(256, 256))
 
 
 def fcos_bccd() -> nn.Module:
     """FCOS for the 3 cell types of BCCD, at 256 x 341."""
+    from hourglass.bench.models.detector import Detector
+
     return Detector(_swin(first_stage=2), classes=3, channels=64, convolutions=1, size=(256, 384))
