@@ -94,10 +94,11 @@ def instances(
     things = torch.tensor([category.isthing for category in categories], device=labels.device)[labels]
     queries, labels, scores = queries[things], labels[things], scores[things]
 
-    logits = _resized(mask_logits, size)[queries]
+    logits = _resized(mask_logits, size)
     masks = logits > 0
     inside = (logits.sigmoid() * masks).sum((1, 2)) / (masks.sum((1, 2)) + 1e-6)
-    return Detections(_boxes(masks), scores * inside, labels, masks)
+    # A query may be among the likeliest pairs with several classes; what follows from its mask is computed once.
+    return Detections(_boxes(masks)[queries], scores * inside[queries], labels, masks[queries])
 
 
 def panoptic(

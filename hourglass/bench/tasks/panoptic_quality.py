@@ -113,5 +113,6 @@ def _overlaps(predicted: Tensor, true: Tensor) -> dict[tuple[int, int], int]:
     """Common pixels of every pair (true id, predicted id) that has any."""
     import torch
 
-    pairs, areas = torch.unique(torch.stack([true, predicted]).flatten(1), dim=1, return_counts=True)
-    return {(int(t), int(p)): area for (t, p), area in zip(pairs.T.tolist(), areas.tolist(), strict=True)}
+    base = int(predicted.max()) + 1
+    pairs, areas = torch.unique(true * base + predicted, return_counts=True)
+    return {divmod(pair, base): area for pair, area in zip(pairs.tolist(), areas.tolist(), strict=True)}

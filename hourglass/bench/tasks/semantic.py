@@ -69,13 +69,12 @@ class SemanticScorer:
         Raises:
             UserError: A label stands for no class, which the counts would take for another one.
         """
-        require_classes(int(prediction.max()) + 1, range(self._classes))
-        # Imported here because it takes seconds, which a reader of the metrics' names need not wait for.
-        from torchmetrics.functional.classification import multiclass_confusion_matrix
+        import torch
 
-        self._confusion += multiclass_confusion_matrix(
-            prediction, sample.target, self._classes, ignore_index=IGNORED, validate_args=False
-        )
+        require_classes(int(prediction.max()) + 1, range(self._classes))
+        counted = sample.target != IGNORED
+        pairs = sample.target[counted] * self._classes + prediction[counted]
+        self._confusion += torch.bincount(pairs, minlength=self._classes**2).reshape(self._classes, self._classes)
 
     def values(self) -> Values:
         """Classes with an empty union are left out of the means; None without any counted pixel."""
