@@ -6,11 +6,12 @@ A new method is an object with the functions of `Method` under a name of its own
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hourglass.registry import Registry, UserError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Settings = Mapping[str, Any]
 

@@ -37,6 +37,7 @@ class Registry(Generic[T]):
         self.kind = kind
         self.group = f"hourglass.{kind.replace(' ', '_')}s"
         self._entries: dict[str, Callable[[], T]] = {}
+        self._defined: set[str] = set()
         self._read = read
         self._installed_are_known = False
         for name, value in (entries or {}).items():
@@ -60,6 +61,17 @@ class Registry(Generic[T]):
         self._add(name, partial(_itself, value))
         return value
 
+    def define(self, name: str, value: T) -> None:
+        """As `register`, for what a file says, which may be read again and say something else then.
+
+        Raises:
+            UserError: The name is taken by something that no file defined.
+        """
+        if self.is_registered(name):
+            raise UserError(f"{self.kind}: the name '{name}' is taken; choose another one")
+        self._defined.add(name)
+        self._entries[name] = partial(_itself, value)
+
     def names(self) -> list[str]:
         """All names: the project's, those of installed packages, those of the user's folders.
 
@@ -68,6 +80,10 @@ class Registry(Generic[T]):
         """
         self._complete()
         return list(self._entries)
+
+    def is_registered(self, name: str) -> bool:
+        """Whether something has the name that is not just defined by a file."""
+        return name in self.names() and name not in self._defined
 
     def get(self, name: str) -> T:
         """The object behind a name.

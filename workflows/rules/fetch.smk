@@ -40,10 +40,11 @@ rule prepare:
         f"{OUT}/logs/{{dataset}}.prepare.log",
     params:
         version=lambda wildcards: datasets.version(wildcards.dataset),
+        suite=lambda wildcards: f"--suite {NAME}" if wildcards.dataset in SUITE.datasets else "",
     message:
         "data set {wildcards.dataset}"
     shell:
-        "hourglass prepare {wildcards.dataset} > {log} 2>&1"
+        "hourglass prepare {wildcards.dataset} {params.suite} > {log} 2>&1"
 
 
 rule convert:

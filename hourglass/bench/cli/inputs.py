@@ -83,9 +83,18 @@ def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption =
         print(line)
 
 
-def prepare(dataset: Annotated[str, typer.Argument(help="Name of a data set.")], data: DataOption = DATA) -> None:
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="Name of a data set.")],
+    data: DataOption = DATA,
+    suite: Annotated[str | None, typer.Option(help="Suite that defines the data set, if it is one's own.")] = None,
+) -> None:
     """Make or download a data set, unless that has been done."""
     from hourglass.bench import datasets
+
+    if suite is not None:
+        from hourglass.bench.suites.suite import Suite
+
+        Suite.load(suite)
 
     print(datasets.prepare(dataset, root=data))
 

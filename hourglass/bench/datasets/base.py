@@ -1,6 +1,7 @@
 """What a data set is, and what its samples look like for each task.
 
-A label, everywhere in this project, is an index into the data set's ``categories``.
+A label, everywhere in this project, is an index into the data set's ``categories``. torch is imported where it is used:
+whoever reads names alone need not wait for it.
 """
 
 from __future__ import annotations
@@ -140,12 +141,21 @@ class Dataset(Protocol):
 class Source(Protocol):
     """Where a data set comes from and how it is read: what the registry holds."""
 
-    categories: tuple[Category, ...]
-    version: str
-    """Changes when the files of the same data set would be others."""
     tasks: tuple[str, ...]
     splits: tuple[str, ...]
     evaluation_split: str
+    location: Path | None = None
+    """Folder that a suite names for it; None if it is made or downloaded, or a copy in ``$HOURGLASS_DATA``."""
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """By label."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes when the files of the same data set would be others."""
+        ...
 
     @property
     def artifacts(self) -> tuple[str, ...]:

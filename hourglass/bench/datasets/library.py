@@ -92,7 +92,7 @@ def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
     """
     source = DATASETS.get(name)
     folder = root / name
-    preparation.prepare(source, name, folder, _checked_split(name, source, split), own_copy(name))
+    preparation.prepare(source, name, folder, _checked_split(name, source, split), source.location or own_copy(name))
     return folder
 
 

@@ -133,10 +133,14 @@ def _built(
     """The case's model with its weights, changed by its method, or by another one without settings."""
     with reproducible(case.seed):
         on_meta = device.type == "meta"
-        model = models.build_meta(case.model) if on_meta else models.build(case.model, data)
+        model = models.build_meta(case.model) if on_meta else _with_weights(case, data)
         digest = None if on_meta else _weights(case, model, data)
         model = methods.apply(method or case.method, model, {} if method else case.settings)
     return Runner(model.to(device).eval(), device, getattr(torch, case.precision), inference, digest)
+
+
+def _with_weights(case: Case, data: Path) -> nn.Module:
+    return models.build(case.model, data, task=case.task, categories=datasets.categories(case.dataset))
 
 
 def _weights(case: Case, model: nn.Module, data: Path) -> str:

@@ -19,6 +19,7 @@ import torch
 from hourglass import methods
 from hourglass.bench import backends, models
 from hourglass.bench.datasets.base import fingerprint
+from hourglass.bench.models.definition import ModelDefinition
 from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError, included
 
@@ -57,6 +58,7 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         "suite_version": case.suite_version,
         "weights": conditions["weights"],
         "protocol": card.protocol,
+        **_definitions(case),
         "settings": methods.resolve(case.method, case.settings),
         "precision": case.precision,
         "batch": case.batch,
@@ -75,6 +77,14 @@ def require_provenance() -> None:
     """
     commit()
     package_versions()
+
+
+def _definitions(case: Case) -> dict[str, Any]:
+    """What the suite says of model and data set, where they are none of the project's."""
+    found = dict(case.definitions)
+    if "model" in found:
+        found["model"] = ModelDefinition.resolved(found["model"])
+    return {"definitions": found} if found else {}
 
 
 @cache

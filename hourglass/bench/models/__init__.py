@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hourglass.bench.datasets.base import Category
 from hourglass.bench.models.card import ModelCard, read_families
 from hourglass.registry import Registry, UserError
 
@@ -32,18 +34,20 @@ def card(name: str) -> ModelCard:
     return MODELS.get(name)
 
 
-def build(name: str, data: Path) -> nn.Module:
+def build(name: str, data: Path, *, task: str = "", categories: Sequence[Category] = ()) -> nn.Module:
     """The model with its trained weights, in evaluation mode, float32, on the CPU.
 
     Args:
         name: Of the model.
         data: Folder of all data, where weights are that were made of a download.
+        task: What a model that can do several shall do.
+        categories: What the labels of a model that can be adapted shall be.
 
     Raises:
         UserError: No model has that name, its framework is missing, or its weights are missing or do not fit.
     """
     known = card(name)
-    model: nn.Module = known.build()
+    model: nn.Module = known.build(task, categories)
     if (path := known.existing_weights(data)) is not None:
         _read_weights(model, path, name)
     return model.eval()
@@ -55,7 +59,7 @@ def build_untrained(name: str) -> nn.Module:
     Raises:
         UserError: No model has that name, or its framework is missing.
     """
-    model: nn.Module = card(name).build()
+    model: nn.Module = card(name).build("", ())
     return model.eval()
 
 
@@ -65,13 +69,15 @@ def build_meta(name: str) -> nn.Module:
     Models of other frameworks are built on the CPU first: their constructors ask tensors for values.
 
     Raises:
-        UserError: No model has that name, or its framework is missing.
+        UserError: No model has that name, its framework is missing, or it cannot be built without weights.
     """
     import torch
 
     known = card(name)
+    if known.adaptable:
+        raise UserError(f"device: the model '{name}' is not built without its weights; use 'cpu' in place of 'meta'")
     with torch.device("meta") if known.backend is None else nullcontext():
-        model: nn.Module = known.build()
+        model: nn.Module = known.build("", ())
     return model.to("meta").eval()  # what was made by torch.Tensor(...) is not there yet
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, PositiveInt, model_validator
 
+from hourglass.bench.datasets.base import Category
 from hourglass.bench.models import weights
 from hourglass.bench.storage.documents import Document, invalid, read, unknown
 from hourglass.registry import UserError
@@ -18,10 +19,13 @@ if TYPE_CHECKING:
     from hourglass.bench.models.inference import Inference
 
 FAMILIES = Path(__file__).with_name("families")
-INFERENCES = {"resized": "Resized", "sliding_window": "SlidingWindow", "short_side": "ShortSide"}
+INFERENCES = {
+    "resized": "Resized",
+    "sliding_window": "SlidingWindow",
+    "short_side": "ShortSide",
+    "by_processor": "ByProcessor",
+}
 """Classes of `hourglass.bench.models.inference` by the names that cards have for them."""
-
-Builder = Callable[[], Any]
 
 
 class ModelCard(Document):
@@ -31,9 +35,10 @@ class ModelCard(Document):
         name: Of the model.
         description: In a few words.
         tasks: That it can do.
-        dataset: Whose categories its labels are.
+        dataset: Whose categories its labels are; None if it is ``adaptable``.
         image_size: Height and width of the images it is timed on, and its cost counted.
         builder: Makes it with random weights: a function, or ``module:function``.
+        adaptable: In place of a builder: makes it, with its weights, for a task and the categories of a data set.
         backend: Of `hourglass.bench.backends`: the framework that builds it; None for what the bench depends on anyway.
         shipped: Whether its weights come with the project.
         weights_file: Where its weights are, as safetensors, if neither with the project nor made of ``artifact``.
@@ -46,9 +51,10 @@ class ModelCard(Document):
     name: str
     description: str = ""
     tasks: tuple[str, ...] = Field(min_length=1)
-    dataset: str
+    dataset: str | None = None
     image_size: tuple[PositiveInt, PositiveInt]
-    builder: str | Builder
+    builder: str | Callable[[], Any] | None = None
+    adaptable: Callable[[str, Sequence[Category]], Any] | None = None
     backend: str | None = None
     shipped: bool = False
     weights_file: Path | None = None
@@ -64,18 +70,31 @@ class ModelCard(Document):
         return self
 
     @model_validator(mode="after")
+    def _can_be_built(self) -> ModelCard:
+        if (self.builder is None) == (self.adaptable is None):
+            raise invalid("give a 'builder', or 'adaptable'", at=("builder",))
+        return self
+
+    @model_validator(mode="after")
     def _weights_have_one_origin(self) -> ModelCard:
         if sum(map(bool, (self.shipped, self.weights_file, self.artifact))) > 1:
             raise invalid("give one of 'shipped', 'weights_file' and 'artifact'", at=("artifact",))
         return self
 
-    def build(self) -> Any:
+    def build(self, task: str, categories: Sequence[Category]) -> Any:
         """The model with random weights, or with those that its builder brings.
 
+        Args:
+            task: What it shall do.
+            categories: What its labels shall be.
+
         Raises:
-            UserError: Its framework is missing.
+            UserError: Its framework or its weights are missing.
         """
+        if self.adaptable is not None:
+            return self.adaptable(task, categories)
         if not isinstance(self.builder, str):
+            assert self.builder is not None
             return self.builder()
         module, function = self.builder.split(":")
         return getattr(import_module(module), function)()

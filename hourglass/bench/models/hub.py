@@ -1,87 +1,207 @@
 """Models of the Hugging Face hub behind the same interface as the project's own.
 
-The checkpoint is downloaded once to the hub's cache, as safetensors; a folder with the same files serves as well.
+Weights are read from safetensors alone, and code that a repository holds is not run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
+import transformers
+from huggingface_hub import snapshot_download
 from torch import Tensor, nn
 
 from hourglass.bench.datasets.base import Category
-from hourglass.bench.datasets.classes import categories
+from hourglass.bench.datasets.classes import categories as make_categories
+from hourglass.bench.downloads import offline
 from hourglass.registry import UserError
 
+_UNIVERSAL = "AutoModelForUniversalSegmentation"
 _CLASSES = {
-    "semantic-segmentation": "AutoModelForSemanticSegmentation",
-    "depth-estimation": "AutoModelForDepthEstimation",
-    "object-detection": "AutoModelForObjectDetection",
-    "instance-segmentation": "AutoModelForUniversalSegmentation",
-    "panoptic-segmentation": "AutoModelForUniversalSegmentation",
+    "semantic-segmentation": ("AutoModelForSemanticSegmentation", _UNIVERSAL),
+    "depth-estimation": ("AutoModelForDepthEstimation",),
+    "object-detection": ("AutoModelForObjectDetection",),
+    "instance-segmentation": (_UNIVERSAL,),
+    "panoptic-segmentation": (_UNIVERSAL,),
 }
+_SCORE_THRESHOLD = 0.05
 
 
-@dataclass(frozen=True)
-class HubModel:
-    """A model with the categories its labels stand for."""
-
-    model: nn.Module
-    categories: tuple[Category, ...]
-
-
-def load(checkpoint: str, task: str) -> HubModel:
-    """A checkpoint of the hub, or of a folder, for a task.
-
-    Universal segmenters do not tell things from stuff: all their categories count as things.
+class HubModel(nn.Module):
+    """From images (B, 3, H, W) in [0, 1] to what the project's models return for the task.
 
     Args:
-        checkpoint: ``owner/name`` on the hub, or a folder.
-        task: One of the five.
-
-    Raises:
-        UserError: It cannot be had, or transformers knows no model of that kind for the task.
+        model: Of transformers.
+        processor: Of transformers: normalises images, and resizes them if it shall.
+        task: What the model does.
+        labels: Of the model, one for each category of the data set; None where it has none.
+        resize: Whether images are resized, if `forward` is not told.
     """
-    import transformers
 
-    try:
-        processor = transformers.AutoImageProcessor.from_pretrained(checkpoint)
-        model = getattr(transformers, _CLASSES[task]).from_pretrained(checkpoint, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"model: '{checkpoint}' cannot be loaded for {task}: {reason}") from error
-    if model.config.model_type == "oneformer":
-        raise UserError(f"model: '{checkpoint}' is a OneFormer, which also wants a text; choose a Mask2Former instead")
-    return HubModel(_Adapted(model.eval(), processor, task), _categories(model.config.id2label))
-
-
-class _Adapted(nn.Module):
-    """From images (B, 3, H, W) in [0, 1] to what the project's models return for the task."""
-
-    def __init__(self, model: nn.Module, processor: Any, task: str) -> None:
+    def __init__(
+        self, model: nn.Module, processor: Any, task: str, labels: Sequence[int | None], *, resize: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self._processor = processor
         self._task = task
+        self._labels = tuple(labels)
+        self._resize = resize
 
-    def forward(self, images: Tensor) -> Any:
+    def forward(self, images: Tensor, resize: bool | None = None) -> Any:
+        """The task's raw output; depth and class scores at the size of the images.
+
+        Args:
+            images: The batch.
+            resize: Whether the processor resizes it.
+
+        Raises:
+            UserError: The model does not take images of that size.
+        """
         size = images.shape[-2:]
-        inputs = self._processor(images=list(images), do_rescale=False, return_tensors="pt").to(images.device)
-        output = self.model(**inputs)
+        inputs = self._processor(
+            images=list(images),
+            do_rescale=False,
+            do_resize=self._resize if resize is None else resize,
+            return_tensors="pt",
+        ).to(images.device)
+        try:
+            output = self.model(**inputs)
+        except (RuntimeError, ValueError) as error:
+            seen = tuple(inputs["pixel_values"].shape[-2:])
+            kind = type(self.model).__name__
+            raise UserError(f"model: {kind} cannot take images of {seen} pixels: {_line(error)}") from error
+        if hasattr(output, "masks_queries_logits"):
+            return self._queries(output, inputs)
         match self._task:
             case "semantic-segmentation":
-                return F.interpolate(output.logits, size, mode="bilinear", align_corners=False)
+                logits = _selected(output.logits.movedim(1, -1), self._labels).movedim(-1, 1)
+                return F.interpolate(logits, size, mode="bilinear", align_corners=False)
             case "depth-estimation":
                 return F.interpolate(output.predicted_depth[:, None], size, mode="bilinear", align_corners=False)[:, 0]
-            case "object-detection":
-                return self._processor.post_process_object_detection(
-                    output, threshold=0.05, target_sizes=[tuple(size)] * len(images)
-                )
             case _:
-                return output
+                found = self._processor.post_process_object_detection(
+                    output, threshold=_SCORE_THRESHOLD, target_sizes=[tuple(size)] * len(images)
+                )
+                return [self._detections(each) for each in found]
+
+    def _queries(self, output: Any, inputs: Any) -> Any:
+        """With logits of the data set's categories, and masks without what the processor padded images with."""
+        scores = output.class_queries_logits
+        kept = [label for label in self._labels if label is not None]
+        dropped = [label for label in range(scores.shape[-1] - 1) if label not in kept]
+        nothing = scores[..., [*dropped, -1]].logsumexp(-1, keepdim=True)  # other labels are none of the categories
+        output.class_queries_logits = torch.cat([_selected(scores, self._labels), nothing], dim=-1)
+        if (mask := inputs.get("pixel_mask")) is not None and not mask.bool().all():
+            height, width = int(mask[0, :, 0].sum()), int(mask[0, 0].sum())
+            masks = F.interpolate(output.masks_queries_logits, mask.shape[-2:], mode="bilinear", align_corners=False)
+            output.masks_queries_logits = masks[..., :height, :width]
+        return output
+
+    def _detections(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Those whose labels are categories, with the labels of these."""
+        label_of = {known: label for label, known in enumerate(self._labels) if known is not None}
+        labels = [label_of.get(label, -1) for label in found["labels"].tolist()]
+        labelled = {**found, "labels": torch.tensor(labels, dtype=torch.int64, device=found["labels"].device)}
+        kept = labelled["labels"] >= 0
+        return {name: labelled[name][kept] for name in ("boxes", "scores", "labels")}
 
 
-def _categories(names: dict[int, str]) -> tuple[Category, ...]:
-    return categories(sorted(names.items()), things=names)
+def snapshot(name: str, revision: str = "main") -> Path:
+    """The folder of a model of the hub, which is downloaded once to the hub's cache.
+
+    Args:
+        name: ``owner/name``.
+        revision: A tag, a branch or the SHA of a commit.
+
+    Raises:
+        UserError: It cannot be had.
+    """
+    try:
+        return Path(
+            snapshot_download(
+                name, revision=revision, allow_patterns=["*.json", "*.safetensors"], local_files_only=offline()
+            )
+        )
+    except Exception as error:  # of the hub, of its client, of the network below it
+        raise UserError(f"model: '{name}' at '{revision}' cannot be had from the hub: {_line(error)}") from error
+
+
+def build(
+    folder: Path, task: str, categories: Sequence[Category] | None, *, by_name: bool = True, resize: bool = False
+) -> HubModel:
+    """A model of transformers that lies in a folder, in evaluation mode.
+
+    Args:
+        folder: With its configuration, its processor's, and its weights.
+        task: What it shall do.
+        categories: What its labels shall be; None for those it has.
+        by_name: Whether its labels are the categories by their names, or one after the other.
+        resize: See `HubModel`.
+
+    Raises:
+        UserError: Something is missing or damaged, transformers knows no model of that kind for the task, or the labels
+            are others.
+    """
+    common = {"trust_remote_code": False, "local_files_only": True}
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, **common)
+        known = next((name for name in _CLASSES[task] if type(config) in _models(name)), None)
+        if known is None or config.model_type == "oneformer":  # which also wants a text
+            raise UserError(f"model: {folder}: '{config.model_type}' of transformers cannot do {task}; choose another")
+        processor = transformers.AutoImageProcessor.from_pretrained(folder, **common)
+        model = getattr(transformers, known).from_pretrained(folder, use_safetensors=True, **common)
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file can raise anything
+        raise UserError(f"model: {folder}: cannot be read for {task}: {_line(error)}") from error
+    if categories is None or task == "depth-estimation":
+        labels: Sequence[int | None] = range(len(config.id2label))
+    else:
+        labels = _matched(folder, config.id2label, categories, task, by_name)
+    return HubModel(model.eval(), processor, task, labels, resize=resize)
+
+
+def categories_of(model: HubModel) -> tuple[Category, ...]:
+    """What the labels of a model stand for. It does not tell things from stuff: all count as things."""
+    names: dict[int, str] = model.model.config.id2label  # type: ignore[union-attr,assignment]
+    return make_categories(sorted(names.items()), things=names)
+
+
+def _models(name: str) -> Any:
+    return getattr(transformers, name)._model_mapping.keys()
+
+
+def _matched(
+    folder: Path, names: dict[int, str], categories: Sequence[Category], task: str, by_name: bool
+) -> list[int | None]:
+    """The model's label of each category; None for stuff where only things are looked for."""
+    wanted = [c for c in categories if c.isthing or task in ("semantic-segmentation", "panoptic-segmentation")]
+    if not by_name or all(name == f"LABEL_{label}" for label, name in names.items()):
+        if len(names) != len(wanted):
+            raise UserError(f"model: {folder}: has {len(names)} labels, but the data set {len(wanted)} categories")
+        order = iter(sorted(names))
+        return [next(order) if category in wanted else None for category in categories]
+    label_of = {name.strip().lower(): label for label, name in sorted(names.items(), reverse=True)}
+    for category in wanted:
+        if category.name.strip().lower() not in label_of:
+            raise UserError(
+                f"model: {folder}: has no label '{category.name}', as the data set has; name the categories as the "
+                "model's config.json does, or say `labels: order` if they are in the same order"
+            )
+    return [label_of[c.name.strip().lower()] if c in wanted else None for c in categories]
+
+
+def _selected(scores: Tensor, labels: Sequence[int | None]) -> Tensor:
+    """(..., K) of (..., L): the least there is where a category has no label."""
+    lowest = torch.finfo(scores.dtype).min
+    columns = [scores.new_full(scores.shape[:-1], lowest) if label is None else scores[..., label] for label in labels]
+    return torch.stack(columns, dim=-1)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -141,6 +141,15 @@ class ShortSide:
         return (short, long) if height < width else (long, short)
 
 
+@dataclass(frozen=True)
+class ByProcessor:
+    """The image as the model's own processor resizes it: for models of the hub."""
+
+    def __call__(self, model: Any, images: Tensor) -> Any:
+        """The task's output at the size of ``images``, or mask queries at the resized size."""
+        return model(images, resize=True)
+
+
 def resized(images: Tensor, size: tuple[int, int], *, antialias: bool) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] at another size, bilinear, rounded to 8 bits: as files are resized.
 

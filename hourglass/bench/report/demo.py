@@ -101,11 +101,13 @@ def open_model(name: str, task: str, data: Path) -> tuple[nn.Module, tuple[Categ
         UserError: There is no such model, or it cannot do the task.
     """
     if "/" in name:
-        loaded = hub.load(name, task)
-        return loaded.model, loaded.categories
+        folder = Path(name).expanduser()
+        model = hub.build(folder if folder.is_dir() else hub.snapshot(name), task, None, resize=True)
+        return model, hub.categories_of(model)
     card = models.card(name)
     card.require(task)
-    return models.build(name, data), datasets.categories(card.dataset)
+    categories = datasets.categories(card.dataset) if card.dataset else ()
+    return models.build(name, data, task=task, categories=categories), categories
 
 
 def compare(path: Path, model: nn.Module, task: str, categories: tuple[Category, ...], plan: Plan) -> Comparison:

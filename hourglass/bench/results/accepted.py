@@ -92,7 +92,11 @@ def accept(
 def _judged(suite: Suite, records: list[Record]) -> dict[str, dict[Measurement, Comparable]]:
     """Only what verdicts are about: less to review, nothing that changes from run to run without meaning anything."""
     quantities = {
-        case.id: {"accuracy": (suite.experiment(case).accuracy.metric,), "cost": JUDGED_COST, "speed": JUDGED_SPEED}
+        case.id: {
+            "accuracy": tuple(criterion.metric for criterion in [suite.experiment(case).accuracy] if criterion),
+            "cost": JUDGED_COST,
+            "speed": JUDGED_SPEED,
+        }
         for case in suite.cases
     }
     return {

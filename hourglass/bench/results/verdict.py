@@ -134,7 +134,7 @@ def _judge_case(
             yield _missing(case.id, measurement, "", "was not measured; run the suite")
             continue
         now = measured[measurement]
-        if measurement == "accuracy" and case.is_baseline:
+        if measurement == "accuracy" and case.is_baseline and criterion:
             yield _floor(case.id, now, criterion, higher_is_better)
         if accepted is None or measurement not in accepted:
             yield _missing(case.id, measurement, "", 'nothing has been accepted yet; run `make accept REASON="..."`')
@@ -148,7 +148,7 @@ def _judge_case(
             yield _speed(case.id, now, then, suite.speed)
         else:
             for quantity, reference in then.values.items():
-                tolerance = criterion.tolerance if measurement == "accuracy" else 0.0
+                tolerance = criterion.tolerance if criterion and measurement == "accuracy" else 0.0
                 better = higher_is_better if measurement == "accuracy" else False
                 yield _deterministic(
                     case.id, measurement, quantity, now.values.get(quantity), reference, tolerance, better

@@ -7,8 +7,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field, PositiveInt, StringConstraints, model_validator
+from pydantic import (
+    Field,
+    PositiveInt,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
+from hourglass.bench.datasets.own import FolderDefinition, FolderSource
+from hourglass.bench.models.definition import ModelDefinition
 from hourglass.bench.storage.documents import Document, invalid, read, unknown
 from hourglass.bench.storage.shipped import shipped
 from hourglass.bench.suites import published as paper
@@ -35,6 +44,8 @@ class Case(Document):
         settings: Of the method, in full.
         images: How many images of the evaluation split are used, from the first on; None for all.
         batch: Images per forward pass when accuracy and throughput are measured.
+        scored: Whether its accuracy is measured.
+        definitions: What the suite says of the model and the data set, where they are none of the project's.
     """
 
     suite: Name
@@ -49,6 +60,14 @@ class Case(Document):
     batch: PositiveInt
     precision: Precision
     seed: int
+    scored: bool = True
+    definitions: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _in_short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        usual = {"scored": True, "definitions": {}}
+        return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
     @property
     def id(self) -> str:
@@ -73,7 +92,8 @@ class Case(Document):
     @property
     def measurements(self) -> tuple[Measurement, ...]:
         """What is measured of it. A baseline is timed beside every other case, so it has no speed of its own."""
-        return ("accuracy", "cost") if self.is_baseline else MEASUREMENTS
+        absent = {"accuracy": not self.scored, "speed": self.is_baseline}
+        return tuple(measurement for measurement in MEASUREMENTS if not absent.get(measurement))
 
 
 class Criterion(Document):
@@ -107,6 +127,7 @@ class Experiment(Document):
     """One model on one data set for one task: the plans that are compared with its baseline, by method and name.
 
     Attributes:
+        accuracy: What is asked of it; None if it is not measured.
         shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
             no digit, so it is no part of a case.
         published: A table of `hourglass.bench.suites.published`, whose rows tables print beside what is measured.
@@ -119,7 +140,7 @@ class Experiment(Document):
     images: PositiveInt | None = None
     batch: PositiveInt = 1
     shards: PositiveInt | None = None
-    accuracy: Criterion
+    accuracy: Criterion | None = None
     published: paper.Reference | None = None
     repeated: tuple[Name, ...] = ("hourglass",)
     methods: dict[Name, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
@@ -157,16 +178,10 @@ class Experiment(Document):
     @model_validator(mode="after")
     def _names_exist(self) -> Experiment:
         from hourglass import methods
-        from hourglass.bench import datasets, models, tasks
+        from hourglass.bench import tasks
 
-        known = {"task": tasks.names(), "model": models.names(), "dataset": datasets.names()}
-        for field, names in known.items():
-            if getattr(self, field) not in names:
-                raise unknown(field, getattr(self, field), names, at=(field,))
-        for field, able in (("model", models.card(self.model).tasks), ("dataset", datasets.tasks(self.dataset))):
-            if self.task not in able:
-                name = getattr(self, field)
-                raise invalid(f"{field} '{name}' cannot do '{self.task}'; it can do {', '.join(able)}", at=(field,))
+        if self.task not in tasks.names():
+            raise unknown("task", self.task, tasks.names(), at=("task",))
         others = [name for name in methods.names() if name != BASELINE]
         for field, named in (("methods", self.methods), ("repeated", self.repeated)):
             for method in named:
@@ -198,6 +213,8 @@ class Suite(Document):
         version: Raised whenever its cases come to mean something else; all of them are measured again then.
         title: One line on what it shows.
         shards: In how many jobs the accuracy of each case is measured.
+        models: Models that are none of the project's, by the names that experiments have for them.
+        datasets: Data sets that are none of the project's.
     """
 
     name: Name
@@ -207,6 +224,8 @@ class Suite(Document):
     seed: int = 0
     shards: PositiveInt = 1
     speed: SpeedTolerance = SpeedTolerance()
+    models: dict[Name, ModelDefinition] = Field(default_factory=dict)
+    datasets: dict[Name, FolderDefinition] = Field(default_factory=dict)
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
     @staticmethod
@@ -222,7 +241,59 @@ class Suite(Document):
         loaded = read(path, Suite)
         if loaded.name != path.stem:
             raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")
+        loaded.define(path.parent)
         return loaded
+
+    def define(self, beside: Path) -> None:
+        """Make its models and data sets known by their names.
+
+        Args:
+            beside: Folder that relative paths begin in.
+        """
+        from hourglass.bench.datasets import DATASETS
+        from hourglass.bench.models import MODELS
+
+        for name, model in self.models.items():
+            MODELS.define(name, model.card(name, beside))
+        for name, dataset in self.datasets.items():
+            DATASETS.define(name, FolderSource(name, dataset, beside))
+
+    @model_validator(mode="after")
+    def _names_are_not_taken(self) -> Suite:
+        from hourglass.bench.datasets import DATASETS
+        from hourglass.bench.models import MODELS
+
+        for field, registry in (("models", MODELS), ("datasets", DATASETS)):
+            for name in getattr(self, field):
+                if registry.is_registered(name):
+                    raise invalid(f"the name '{name}' is taken; choose another one", at=(field, name))
+        return self
+
+    @model_validator(mode="after")
+    def _experiments_can_run(self) -> Suite:
+        from hourglass.bench import datasets, models
+
+        for index, experiment in enumerate(self.experiments):
+            able: dict[str, tuple[str, ...]] = {}
+            for field, own, names in (
+                ("model", self.models, models.names()),
+                ("dataset", self.datasets, datasets.names()),
+            ):
+                name = getattr(experiment, field)
+                if name not in own and name not in names:
+                    raise unknown(field, name, [*names, *own], at=("experiments", index, field))
+            model, dataset = self.models.get(experiment.model), self.datasets.get(experiment.dataset)
+            able["model"] = model.tasks if model else models.card(experiment.model).tasks
+            able["dataset"] = dataset.tasks if dataset else datasets.tasks(experiment.dataset)
+            for field, known in able.items():
+                if experiment.task not in known:
+                    name = f"{field} '{getattr(experiment, field)}'"
+                    told = f"{name} cannot do '{experiment.task}'; it can do {', '.join(known)}"
+                    raise invalid(told, at=("experiments", index, field))
+            if experiment.accuracy and model and not model.has_head:
+                told = f"the accuracy of '{experiment.model}' cannot be measured: it is a backbone without a 'head'"
+                raise invalid(told, at=("experiments", index, "accuracy"))
+        return self
 
     @model_validator(mode="after")
     def _experiments_differ(self) -> Suite:
@@ -261,7 +332,9 @@ class Suite(Document):
         return sorted({paper.file_of(each.published) for each in self.experiments if each.published})
 
     def metrics(self) -> dict[str, Metric]:
-        """The metric each experiment is judged by, by its id. Not looked up by `load`, as tasks take seconds to import.
+        """The metric each experiment is judged by, by its id; of one that is not, the first of its task.
+
+        Not looked up by `load`, as tasks take seconds to import.
 
         Raises:
             UserError: The metric is none of the task's.
@@ -271,7 +344,7 @@ class Suite(Document):
         found = {}
         for experiment in self.experiments:
             known = {metric.name: metric for metric in tasks.metrics(experiment.task)}
-            name = experiment.accuracy.metric
+            name = experiment.accuracy.metric if experiment.accuracy else next(iter(known))
             if name not in known:
                 where = f"suite '{self.name}': {experiment.id}: accuracy.metric"
                 raise UserError(f"{where}: {UnknownNameError('metric', name, list(known))}")
@@ -281,6 +354,10 @@ class Suite(Document):
     def _expand(self, experiment: Experiment) -> Iterator[Case]:
         from hourglass import methods
 
+        named = {"model": self.models.get(experiment.model), "dataset": self.datasets.get(experiment.dataset)}
+        definitions = {
+            field: said.model_dump(mode="json", exclude_defaults=True) for field, said in named.items() if said
+        }
         plans: dict[str, dict[str, dict[str, Any]]] = {BASELINE: {FULL: {}}, **experiment.plans}
         for method, settings_by_plan in plans.items():
             for plan, settings in settings_by_plan.items():
@@ -297,6 +374,8 @@ class Suite(Document):
                     batch=experiment.batch,
                     precision=self.precision,
                     seed=self.seed,
+                    scored=experiment.accuracy is not None,
+                    definitions=definitions,
                 )
 
 

@@ -16,7 +16,7 @@ from hourglass.bench.datasets.preparation import READY, WRITTEN
 from hourglass.registry import UserError
 
 
-class Letters:
+class Letters(datasets.Source):
     """A source that counts its work and can break in the middle."""
 
     version = "1"

@@ -1,52 +1,138 @@
-"""Checkpoints of the hub, here as folders with small random models, speak the project's language."""
+"""Models of the hub, here small random ones in folders, speak the project's language and the data set's."""
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
-from transformers import (
-    DPTConfig,
-    DPTForDepthEstimation,
-    DPTImageProcessor,
-    SegformerConfig,
-    SegformerForSemanticSegmentation,
-    SegformerImageProcessor,
-)
 
+from hourglass.bench.datasets import Category
 from hourglass.bench.models import hub
 from hourglass.registry import UserError
 
-IMAGES = torch.rand(1, 3, 48, 64)
+from .snapshots import save
+
+IMAGES = torch.rand(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+SQUARES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+LABELS = ["road", "sky", "car", "person"]
+
+
+def categories(*names, things=()):
+    return tuple(Category(number, name, name in things, (0, 0, 0)) for number, name in enumerate(names))
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    made = {}
+
+    def get(kind):
+        if kind not in made:
+            made[kind] = save(kind, tmp_path_factory.mktemp(kind), LABELS)
+        return made[kind]
+
+    return get
 
 
 @torch.inference_mode()
-def test_semantic_segmentation(tmp_path):
-    config = SegformerConfig(hidden_sizes=[8, 8, 8, 8], depths=[1] * 4, num_labels=3, decoder_hidden_size=8)
-    SegformerForSemanticSegmentation(config).save_pretrained(tmp_path)
-    SegformerImageProcessor(size={"height": 64, "width": 64}).save_pretrained(tmp_path)
-    loaded = hub.load(str(tmp_path), "semantic-segmentation")
-    assert loaded.model(IMAGES).shape == (1, 3, 48, 64)
-    assert [category.name for category in loaded.categories] == ["LABEL_0", "LABEL_1", "LABEL_2"]
+@pytest.mark.parametrize(("images", "resize"), [(SQUARES, False), (IMAGES, True)])
+def test_class_scores_are_those_of_the_categories(folders, images, resize):
+    own = hub.build(folders("semantic"), "semantic-segmentation", None, resize=resize)
+    assert [category.name for category in hub.categories_of(own)] == LABELS
+    scores = own(images)
+    assert scores.shape == (2, 4, *images.shape[-2:])
+    other = hub.build(folders("semantic"), "semantic-segmentation", categories("Sky", "road"))
+    assert torch.equal(other(images, resize=resize), scores[:, [1, 0]])
+
+
+def test_images_of_a_size_that_a_model_does_not_take_are_one_line(folders):
+    model = hub.build(folders("depth"), "depth-estimation", None)
+    with pytest.raises(UserError, match=r"^model: DPTForDepthEstimation cannot take images of \(48, 64\) pixels: "):
+        model(IMAGES)
 
 
 @torch.inference_mode()
-def test_depth_estimation(tmp_path):
-    config = DPTConfig(
-        hidden_size=16,
-        num_hidden_layers=4,
-        num_attention_heads=2,
-        intermediate_size=16,
-        image_size=32,
-        patch_size=8,
-        backbone_out_indices=[0, 1, 2, 3],
-        neck_hidden_sizes=[8, 8, 8, 8],
-        fusion_hidden_size=16,
+def test_depth_has_no_labels(folders):
+    assert hub.build(folders("depth"), "depth-estimation", ())(IMAGES, resize=True).shape == (2, 48, 64)
+
+
+@torch.inference_mode()
+def test_detections_of_other_labels_are_left_out(folders):
+    model = hub.build(folders("detection"), "object-detection", None)
+    everything = model(IMAGES)
+    things = categories("sea", "person", "car", things=("person", "car"))
+    found = hub.build(folders("detection"), "object-detection", things)(IMAGES)
+    for one, all_of_one in zip(found, everything, strict=True):
+        kept = [label for label in all_of_one["labels"].tolist() if label in (2, 3)]
+        assert one["labels"].tolist() == [{3: 1, 2: 2}[label] for label in kept]
+        assert len(one["boxes"]) == len(one["scores"]) == len(kept)
+
+
+@torch.inference_mode()
+def test_queries_for_other_labels_are_for_nothing(folders):
+    everything = hub.build(folders("universal"), "panoptic-segmentation", None)(IMAGES)
+    assert everything.class_queries_logits.shape == (2, 7, 5)
+    whole = everything.class_queries_logits.softmax(-1)
+    chosen = hub.build(folders("universal"), "panoptic-segmentation", categories("car", "sky"))(IMAGES)
+    part = chosen.class_queries_logits.softmax(-1)
+    torch.testing.assert_close(part[..., :2], whole[..., [2, 1]])
+    torch.testing.assert_close(part[..., 2], whole[..., [0, 3, 4]].sum(-1))
+    things = categories("sea", "car", things=("car",))
+    instances = hub.build(folders("universal"), "instance-segmentation", things)(IMAGES)
+    assert instances.class_queries_logits.softmax(-1)[..., 0].max() == 0, "stuff that is not looked for"
+
+
+@torch.inference_mode()
+def test_masks_end_where_the_padding_begins(folders):
+    """40 x 56 pixels, padded to 64 x 64."""
+    output = hub.build(folders("universal"), "panoptic-segmentation", None)(IMAGES, resize=True)
+    assert output.masks_queries_logits.shape[-2:] == (40, 56)
+
+
+def test_labels_that_do_not_match_are_one_line(folders):
+    with pytest.raises(UserError, match="has no label 'tree', as the data set has; name the categories as"):
+        hub.build(folders("semantic"), "semantic-segmentation", categories("sky", "tree"))
+    with pytest.raises(UserError, match="has 4 labels, but the data set 2 categories"):
+        hub.build(folders("semantic"), "semantic-segmentation", categories("sky", "tree"), by_name=False)
+    ordered = categories(*"abcd")
+    assert hub.build(folders("semantic"), "semantic-segmentation", ordered, by_name=False)._labels == (0, 1, 2, 3)
+
+
+def test_what_is_no_model_for_the_task_is_one_line(folders, tmp_path):
+    with pytest.raises(UserError, match=r"^model: .*: 'dpt' of transformers cannot do object-detection; choose"):
+        hub.build(folders("semantic"), "object-detection", None)
+    with pytest.raises(UserError, match=r"^model: .*: cannot be read for depth-estimation: [^\n]+$"):
+        hub.build(tmp_path, "depth-estimation", None)
+
+
+def test_code_of_a_repository_is_not_run(folders, tmp_path):
+    folder = shutil.copytree(folders("semantic"), tmp_path / "mine")
+    config = folder / "config.json"
+    config.write_text(
+        config.read_text().replace('"model_type": "dpt"', '"model_type": "mine", "auto_map": {"AutoConfig": "mine.C"}')
     )
-    DPTForDepthEstimation(config).save_pretrained(tmp_path)
-    DPTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path)
-    assert hub.load(str(tmp_path), "depth-estimation").model(IMAGES).shape == (1, 48, 64)
+    (folder / "mine.py").write_text("raise SystemExit('was run')\n")
+    with pytest.raises(UserError, match="cannot be read for depth-estimation"):
+        hub.build(folder, "depth-estimation", None)
 
 
-def test_what_is_no_checkpoint_is_said_in_one_line(tmp_path):
-    with pytest.raises(UserError, match=r"^model: '.*' cannot be loaded for depth-estimation: [^\n]+$"):
-        hub.load(str(tmp_path), "depth-estimation")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def cached(folders, tmp_path, monkeypatch):
+    """The hub's cache with one model, at the tag ``v1``."""
+    import huggingface_hub.constants as constants
+
+    repository = tmp_path / "models--someone--something"
+    shutil.copytree(folders("depth"), repository / "snapshots" / COMMIT)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "v1").write_text(COMMIT)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HOURGLASS_OFFLINE", "1")
+
+
+def test_a_revision_of_the_hub_is_taken_from_its_cache(cached):
+    assert hub.snapshot("someone/something", "v1").name == COMMIT
+    with pytest.raises(UserError, match=r"^model: 'someone/something' at 'v2' cannot be had from the hub: [^\n]+$"):
+        hub.snapshot("someone/something", "v2")

@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from hourglass.bench.datasets import classes
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.datasets.coco import masks
 from hourglass.bench.storage.files import write_text
@@ -136,6 +137,21 @@ def _require_inside(name: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.name or not name.isprintable() or "\\" in name:
         raise ValueError(f"file_name: {name!r} leads out of the folder")
+
+
+def read_categories(path: Path) -> tuple[Category, ...]:
+    """The categories that an instances or panoptic JSON file lists; without ``isthing``, they are things.
+
+    Raises:
+        UserError: The file is missing, is no JSON or lacks a field.
+    """
+    content = _load(path)
+    try:
+        listed = [(int(entry["id"]), str(entry["name"]), entry.get("isthing", 1)) for entry in content["categories"]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: categories: {error} is missing or of another kind; not in COCO's format") from error
+    things = [number for number, _, isthing in listed if isthing]
+    return classes.categories([(number, name) for number, name, _ in listed], things=things)
 
 
 def write(
