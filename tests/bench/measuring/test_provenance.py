@@ -7,11 +7,11 @@ import subprocess
 import sys
 from datetime import datetime
 from importlib.metadata import version
-from types import SimpleNamespace
 
 import pytest
 
 from hourglass.bench.measuring.provenance import code_digest, package_versions, provenance
+from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
 MODULE = sys.modules["hourglass.bench.measuring.provenance"]
@@ -20,13 +20,14 @@ CONDITIONS = {"device": "cpu", "threads": 2, "attention": "explicit", "data": No
 
 @pytest.fixture
 def case():
-    return SimpleNamespace(
+    return Case(
         suite="embedded",
         suite_version=3,
         task="t",
         model="segmenter-vit-l16-ade20k",
         dataset="d",
         method="hourglass",
+        plan="p",
         settings={"start": 2, "clusters": [4, 4]},
         images=None,
         batch=2,
