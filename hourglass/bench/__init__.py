@@ -18,3 +18,21 @@ It needs the extra ``bench``. Each room has one idea; imports go down this list 
 ``storage``    Files, locks and documents.
 =============  =======================================================================
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hourglass.bench.measuring.evaluate import evaluate
+
+__all__ = ["evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, imported when it is asked for: the command line need not wait for torch."""
+    if name not in __all__:
+        raise AttributeError(f"module 'hourglass.bench' has no attribute '{name}'")
+    from hourglass.bench.measuring.evaluate import evaluate
+
+    return evaluate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -40,6 +40,10 @@ class Runner:
         """Output for float32 images (B, 3, H, W) in [0, 1] on the runner's device."""
         with torch.inference_mode(), self._autocast():
             return self.inference(self.model, images)
+
+    def as_is(self) -> Runner:
+        """The same without what images go through for accuracy."""
+        return replace(self, inference=whole)
 
     def attention(self, images: Tensor) -> str:
         """Names of the fused attention kernels that run, or ``explicit`` if there are none."""

@@ -1,0 +1,117 @@
+"""A model that is at hand is measured by one call, to the same digits as the workflow measures a case."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import nn
+
+import hourglass
+from hourglass.bench import datasets, evaluate, models
+from hourglass.bench.datasets import Category, Sample
+from hourglass.bench.measuring import all_quantities, cases
+from hourglass.bench.models.segmenter import Segmenter
+from hourglass.bench.suites.suite import Case
+from hourglass.registry import UserError
+
+TASK = "semantic-segmentation"
+PLANS = {"hourglass": {"mild": hourglass.Plan(2, (4, 4)), "strong": {"start": 1, "clusters": [2, 2]}}}
+
+
+class Noise:
+    name, split, fingerprint = "noise", "val", "f" * 64
+    categories = tuple(Category(i, str(i), False, (0, 0, 0)) for i in range(3))
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        random = torch.Generator().manual_seed(index)
+        image = torch.randint(256, (3, 64, 64), generator=random, dtype=torch.uint8)
+        return Sample(index, image, torch.randint(3, (64, 64), generator=random), str(index))
+
+
+class NoiseSource(datasets.Source):
+    categories, version, tasks, splits, evaluation_split = Noise.categories, "1", (TASK,), ("val",), "val"
+
+    def fill(self, folder, split):
+        (folder / "nothing").touch()
+
+    def verify(self, folder, split):
+        return "f" * 64
+
+    def load(self, folder, task, split):
+        return Noise()
+
+
+def segmenter() -> nn.Module:
+    torch.manual_seed(0)
+    vit = VisionTransformer(
+        img_size=64, patch_size=8, embed_dim=24, depth=3, num_heads=2, num_classes=0, global_pool="",
+        dynamic_img_size=True,
+    )  # fmt: skip
+    return Segmenter(vit, nn.Linear(24, 3)).eval()
+
+
+def test_a_row_for_the_baseline_and_for_each_plan():
+    model = segmenter()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    rows = evaluate(model, Noise(), TASK, PLANS, batch=2)
+    assert [(row["method"], row["plan"]) for row in rows] == [
+        ("baseline", "full"), ("hourglass", "mild"), ("hourglass", "strong"),
+    ]  # fmt: skip
+    assert rows[1]["settings"]["clusters"] == [4, 4]
+    known = {name for quantity in all_quantities() for name in (quantity, f"{quantity}_low", f"{quantity}_high")}
+    assert rows[2].keys() - {"method", "plan", "settings"} <= known
+    assert {"miou", "gmacs_executed"} <= rows[0].keys()
+    assert "speedup" not in rows[0]
+    assert rows[2]["speedup_low"] <= rows[2]["speedup"] <= rows[2]["speedup_high"]
+    assert not hourglass.is_applied(model)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_the_digits_are_those_of_a_case(tmp_path):
+    card = models.ModelCard(name="mine", tasks=(TASK,), dataset="noise", image_size=(64, 64), builder=segmenter)
+    with models.MODELS.replaced("mine", card), datasets.DATASETS.replaced("noise", NoiseSource()):
+        datasets.prepare("noise", root=tmp_path)
+        by_name = evaluate(
+            "mine", "noise", TASK, PLANS, images=3, batch=2, measurements=("accuracy", "cost"), data=tmp_path
+        )
+        at_hand = evaluate(segmenter(), Noise(), TASK, PLANS, images=3, batch=2, measurements=("accuracy", "cost"))
+        assert by_name == at_hand
+        for row in by_name:
+            case = Case(
+                suite="s", suite_version=1, task=TASK, model="mine", dataset="noise", method=row["method"],
+                plan=row["plan"], settings=row["settings"], images=3, batch=2, precision="float32", seed=0,
+            )  # fmt: skip
+            measured = cases.accuracy(case, tmp_path)["values"] | cases.cost(case, tmp_path)["values"]
+            assert {name: row[name] for name in measured} == measured
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"hourglas": {"mild": {}}}, "unknown method 'hourglas'; did you mean 'hourglass'"),
+        ({"hourglass": {"mild": {"strat": 1}}}, "method 'hourglass': unknown setting 'strat'; did you mean 'start'"),
+        ({"hourglass": {"mild": hourglass.Plan(9, (4, 4))}}, "method 'hourglass': "),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_measured(methods, message):
+    model = segmenter()
+    model.register_forward_hook(lambda *_: pytest.fail("was run"))
+    with pytest.raises(UserError, match=message):
+        evaluate(model, Noise(), TASK, methods)
+
+
+def test_a_model_of_another_task(tmp_path):
+    with pytest.raises(UserError, match="model: 'dpt-scenes' cannot do semantic-segmentation; it does depth-estim"):
+        evaluate("dpt-scenes", Noise(), TASK)
+
+
+def test_a_model_takes_only_part_of_an_image():
+    rows = partial(evaluate, segmenter(), Noise(), TASK, measurements=("accuracy",))
+    left = rows(inference=lambda model, images: model(images.flip(-1)))
+    assert left[0]["miou"] != rows()[0]["miou"]
