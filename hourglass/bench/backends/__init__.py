@@ -103,10 +103,10 @@ def stand_in(module: str) -> None:
     package = module.rpartition(".")[0]
     parent = find_spec(package) if package else None
     if PathFinder.find_spec(module, parent.submodule_search_locations if parent else None) is None:
-        sys.modules.setdefault(module, _NotCompiled(module))
+        sys.modules.setdefault(module, NotCompiled(module))
 
 
-class _NotCompiled(ModuleType):
+class NotCompiled(ModuleType):
     """A module in which every name is a function that cannot be called."""
 
     def __getattr__(self, name: str) -> Any:

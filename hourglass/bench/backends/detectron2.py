@@ -1,8 +1,8 @@
 """Models of detectron2 and of those who build on it: ViTDet, Mask2Former, MaskDINO, and DINO through detrex.
 
 Written against detectron2 0.6 (commit 02b5c4e), Mask2Former (commit 9b0651c), MaskDINO (commit 3831d85) and detrex
-(commit e244e6c). The last three have deformable attention compiled for CUDA, without which their code takes its own
-path through torch.
+(commit e244e6c). The last three have deformable attention compiled for CUDA. Without it, Mask2Former and MaskDINO
+compute it with torch by themselves, and detrex is made to, by `attend_with_torch`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hourglass.bench.backends import require, stand_in
+from hourglass.bench.backends import NotCompiled, require, stand_in
 from hourglass.bench.tasks.mask_queries import MASK2FORMER, Reading
 from hourglass.registry import UserError
 
@@ -217,11 +217,26 @@ def dino_swin_large() -> nn.Module:
         UserError: The framework is not there.
     """
     path = _checkout("detrex", "detrex._C") / "projects/dino/configs/dino-swin/dino_swin_large_384_5scale_36ep.py"
+    attend_with_torch()
     from detectron2.config import LazyConfig, instantiate
 
     model = LazyConfig.load(str(_existing(path))).model
     model.device = "cpu"
     return DetrexDetector(instantiate(model), model.pixel_mean, model.pixel_std)
+
+
+def attend_with_torch() -> None:
+    """Let detrex compute deformable attention with its own function for the CPU on every device, if none is compiled.
+
+    On CUDA detrex calls the compiled operator without asking whether there is one.
+    """
+    from detrex.layers import multi_scale_deform_attn as attention
+
+    operators = sys.modules["detrex._C"]
+    if isinstance(operators, NotCompiled):
+        operators.__dict__["ms_deform_attn_forward"] = lambda value, shapes, starts, locations, weights, step: (
+            attention.multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
+        )
 
 
 def _configured(backend: str, defaults: str, config: str, changes: Mapping[str, Any] | None) -> tuple[Any, Any]:

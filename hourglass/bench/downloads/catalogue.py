@@ -45,6 +45,7 @@ class Entry(Document):
     md5: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
     prefix: Annotated[str, StringConstraints(pattern=r"^(sha256|sha1|md5):[0-9a-f]{4,}$")] | None = None
     login: Literal["cityscapes"] | None = None
+    dead: str = ""
     page: Url | None = None
     confidence: Literal["high", "medium", "low"]
     source: str
@@ -83,7 +84,7 @@ class Artifact(Entry):
         """Name and size of the file, and where it is to be had, for those who have to place it by hand."""
         size = self.size or self.about
         about = f" ({'' if self.size else 'about '}{readable(size)})" if size else ""
-        places = [*([] if self.login else self.urls[:1]), *([self.page] if self.page else [])]
+        places = [*([] if self.login or self.dead else self.urls[:1]), *([self.page] if self.page else [])]
         return f"{self.file}{about} from {' or '.join(map(clean, places))}"
 
 

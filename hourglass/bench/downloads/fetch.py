@@ -82,6 +82,8 @@ def hindrance(artifact: Artifact, root: Path) -> str | None:
     """Why a file that is not there cannot be had without the user, and what to do about it; None if it can."""
     if present(artifact, root):
         return None
+    if artifact.dead:
+        return f"cannot be downloaded any more ({artifact.dead}); {_by_hand(artifact, root)}"
     if not artifact.urls:
         return f"cannot be downloaded by a program; {_by_hand(artifact, root)}"
     if artifact.login and not accounts.known():

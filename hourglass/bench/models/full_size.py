@@ -17,9 +17,10 @@ WIDTH, DEPTH, HEADS, PATCH = 1024, 24, 16, 16
 
 
 def _segmenter(size: int, classes: int, decoder_depth: int) -> nn.Module:
+    """As the paper's authors configure it, whose norms and positions differ from those of the original repository."""
     from hourglass.bench.models.segmenter import Encoder, MaskTransformer, Segmenter
 
-    encoder = Encoder(size, PATCH, WIDTH, DEPTH, HEADS)
+    encoder = Encoder(size, PATCH, WIDTH, DEPTH, HEADS, norm_eps=1e-6, interpolation="bicubic")
     return Segmenter(encoder, MaskTransformer(classes, WIDTH, WIDTH, decoder_depth, HEADS, norm_eps=1e-5))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -115,20 +115,24 @@ def needs(suite: Suite, data: Path) -> list[Need]:
     return found
 
 
-def gpu_hours(suite: Suite) -> tuple[float, list[str]]:
+def gpu_hours(suite: Suite, without: Collection[str] = frozenset()) -> tuple[float, list[str]]:
     """Estimate of the hours one GPU needs for the accuracy of all cases, and the large models without one.
 
     Images times passes over images per second, each case as slow as its baseline. The figures are those the paper's
     authors published for their GPU, which they do not name; for Swin they timed the backbone alone. Reading images,
     metrics, and the timing of cases come on top.
+
+    Args:
+        suite: Which.
+        without: Ids of cases that are left out.
     """
     efforts = read(EFFORT, Efforts).models
     seconds, unknown = 0.0, []
     for case in suite.cases:
         effort = efforts.get(case.model)
-        if effort:
+        if effort and case.id not in without:
             seconds += min(effort.images, case.images or effort.images) * effort.passes / effort.fps
-        elif models.card(case.model).artifact and case.model not in unknown:
+        elif not effort and models.card(case.model).artifact and case.model not in unknown:
             unknown.append(case.model)
     return seconds / 3600, unknown
 
@@ -152,11 +156,13 @@ def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:
     if downloads.offline() and coming:
         yield f"{downloads.OFFLINE} is set: each file to download has to be placed in {(data / 'downloads').absolute()}"
     yield from (f"by hand: {need.artifact.id}: {need.reason}" for need in found if need.reason)
-    yield from in_short(left_out(suite, data=data, results=results)).splitlines()
-    hours, models_unknown = gpu_hours(suite)
+    without = left_out(suite, data=data, results=results)
+    yield from in_short(without).splitlines()
+    hours, models_unknown = gpu_hours(suite, without)
+    there = len(suite.cases) - len(without)
     if hours:
         yield (
-            f"estimate: {hours:.1f} GPU hours for the accuracy of {len(suite.cases)} cases, from published images per "
+            f"estimate: {hours:.1f} GPU hours for the accuracy of {there} cases, from published images per "
             "second of the untouched models on the authors' unnamed GPU (Swin: the backbone alone); timing not counted"
         )
     if models_unknown:

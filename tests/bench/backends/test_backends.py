@@ -86,3 +86,42 @@ def test_operators_that_are_there_are_left_alone():
     before = sys.modules["json.decoder"]
     backends.stand_in("json.decoder")
     assert sys.modules["json.decoder"] is before
+
+
+DETREX = {
+    "detrex/__init__.py": "",
+    "detrex/layers/__init__.py": "",
+    "detrex/layers/multi_scale_deform_attn.py": """
+from detrex import _C
+
+def multi_scale_deformable_attn_pytorch(value, spatial_shapes, sampling_locations, attention_weights):
+    return ("with torch", value, spatial_shapes, sampling_locations, attention_weights)
+
+def on_cuda(*arguments):
+    return _C.ms_deform_attn_forward(*arguments)
+""",
+}
+CALL = ("value", "shapes", "starts", "locations", "weights", 64)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_detrex_attends_with_torch_where_nothing_is_compiled(tmp_path, monkeypatch, compiled):
+    """On CUDA it calls its operator without asking whether there is one."""
+    from hourglass.bench.backends import stand_in
+    from hourglass.bench.backends.detectron2 import attend_with_torch
+
+    operator = {"detrex/_C.py": "def ms_deform_attn_forward(*_):\n    return 'compiled'\n"} if compiled else {}
+    for name, text in (DETREX | operator).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    stand_in("detrex._C")
+    try:
+        from detrex.layers import multi_scale_deform_attn as attention
+
+        attend_with_torch()
+        expected = "compiled" if compiled else ("with torch", "value", "shapes", "locations", "weights")
+        assert attention.on_cuda(*CALL) == expected
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "detrex"]:
+            del sys.modules[name]

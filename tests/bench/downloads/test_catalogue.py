@@ -45,6 +45,18 @@ def test_entries_are_consistent(name: str) -> None:
     assert artifact.size is None or artifact.about is None
 
 
+def test_the_dead_are_known() -> None:
+    """A plan of the paper's suite says what cannot be had."""
+    dead = [name for name in downloads.names() if downloads.get(name).dead]
+    assert dead == [
+        "pascal-context-trainval-merged",
+        "segmenter-l16-mask-ade20k",
+        "segmenter-l16-mask-cityscapes",
+        "segmenter-l16-mask-pascal-context",
+    ]
+    assert all(downloads.get(name).page for name in dead)
+
+
 def test_an_unknown_artifact_suggests_the_nearest(tmp_path) -> None:
     with pytest.raises(UserError, match="did you mean 'dpt-hybrid-nyu'"):
         downloads.fetch("dpt-hybrid-nyuu", root=tmp_path)

@@ -460,6 +460,15 @@ def test_what_no_program_can_download_is_asked_of_the_user(root, describe) -> No
     assert str(root / "downloads" / "thing.bin") in said
 
 
+def test_what_is_not_served_any_more_is_not_asked_for(root, server, describe) -> None:
+    describe(dead="reported in June 2024", sha256=DIGEST)
+    said = fails(root, r"cannot be downloaded any more \(reported in June 2024\); place thing.bin")
+    assert not server.requests
+    (root / "downloads" / "thing.bin").write_bytes(CONTENT)
+    assert fetch(root).read_bytes() == CONTENT
+    assert str(root / "downloads" / "thing.bin") in said
+
+
 def test_a_first_download_is_recorded_and_every_later_one_compared(root, server, describe, tmp_path, caplog) -> None:
     lock = describe(md5=md5(CONTENT).hexdigest())
     fetch(root)

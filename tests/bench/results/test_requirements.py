@@ -128,6 +128,11 @@ def test_hours_are_images_times_passes_over_speed(suite: Suite, folders, monkeyp
     monkeypatch.setattr(requirements, "EFFORT", tmp_path / "effort.yaml")
     cases = sum(case.experiment == DEPTH for case in suite.cases)
     assert requirements.gpu_hours(suite) == (cases * 3.0, [])
+    out = [case.id for case in suite.cases if case.experiment == DEPTH][:1]
+    assert requirements.gpu_hours(suite, out) == ((cases - 1) * 3.0, [])
+    assert "GPU hours" not in "".join(lines(suite, folders)), "all cases are left out"
+    (folders["data"] / "downloads").mkdir(parents=True)
+    (folders["data"] / "downloads" / "closed.zip").touch()
     assert f"estimate: {cases * 3:.1f} GPU hours" in "".join(lines(suite, folders))
 
 
