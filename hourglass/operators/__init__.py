@@ -13,6 +13,7 @@ from hourglass.operators.reconstruction import (
     reconstruct,
     reconstruction_weights,
 )
+from hourglass.operators.temperature import relative_temperature
 
 __all__ = [
     "Cluster",
@@ -21,4 +22,5 @@ __all__ = [
     "cluster",
     "reconstruct",
     "reconstruction_weights",
+    "relative_temperature",
 ]

@@ -17,17 +17,39 @@ def check_clustering(
     clusters: tuple[int, int],
     iterations: int,
     window: int,
-    temperature: float,
+    temperature: float | Tensor,
     semantics: str,
 ) -> None:
     """Raises ValueError, naming the argument, unless `cluster` can run."""
+    check_grids(tokens, grid, clusters)
+    check_integer("iterations", iterations, least=0)
+    check_integer("window", window, least=1)
+    check_temperature(temperature, tokens)
+    check_semantics(semantics)
+    if window % 2 == 0:
+        raise ValueError(f"window: must be odd, so that it has a middle cell, got {window}; try {window + 1}")
+
+
+def check_relative_temperature(
+    tokens: Tensor, grid: tuple[int, int], clusters: tuple[int, int], sharpness: float, windows: int
+) -> None:
+    """Raises ValueError, naming the argument, unless `relative_temperature` can run."""
+    check_grids(tokens, grid, clusters)
+    if not is_positive(sharpness):
+        raise ValueError(f"sharpness: must be a positive number, got {sharpness!r}")
+    check_integer("windows", windows, least=1)
+    if windows > 1 and tokens.shape[0] % windows != 0:
+        raise ValueError(
+            f"windows: a batch of {tokens.shape[0]} is no whole number of images of {windows} windows; "
+            "pass how many windows an image has"
+        )
+
+
+def check_grids(tokens: Tensor, grid: tuple[int, int], clusters: tuple[int, int]) -> None:
+    """Raises ValueError, naming the argument, unless the tokens fill the grid, which has room for the clusters."""
     check_tensor("tokens", tokens, "(batch, height * width, channels)")
     check_pair("grid", grid)
     check_pair("clusters", clusters)
-    check_integer("iterations", iterations, least=0)
-    check_integer("window", window, least=1)
-    check_temperature(temperature)
-    check_semantics(semantics)
     count = tokens.shape[1]
     if grid[0] * grid[1] != count:
         raise ValueError(
@@ -39,16 +61,16 @@ def check_clustering(
             f"clusters: {clusters[0]} x {clusters[1]} is {clusters[0] * clusters[1]} centers, more than the "
             f"{count} tokens; ask for at most as many"
         )
-    if window % 2 == 0:
-        raise ValueError(f"window: must be odd, so that it has a middle cell, got {window}; try {window + 1}")
 
 
-def check_neighbourhoods(tokens: Tensor, centers: Tensor, neighbors: int, temperature: float, semantics: str) -> None:
+def check_neighbourhoods(
+    tokens: Tensor, centers: Tensor, neighbors: int, temperature: float | Tensor, semantics: str
+) -> None:
     """Raises ValueError, naming the argument, unless `reconstruction_weights` can run."""
     check_tensor("tokens", tokens, "(batch, height * width, channels)")
     check_tensor("centers", centers, "(batch, h * w, channels)")
     check_integer("neighbors", neighbors, least=1)
-    check_temperature(temperature)
+    check_temperature(temperature, tokens)
     check_semantics(semantics)
     if centers.shape[0] != tokens.shape[0] or centers.shape[2] != tokens.shape[2]:
         raise ValueError(
@@ -64,6 +86,27 @@ def check_refined(refined: Tensor, batch: int, centers: int) -> None:
         raise ValueError(
             f"refined: shape {tuple(refined.shape)} does not go with {centers} centers in a batch of {batch}; "
             "pass one row per center, in the order of the centers"
+        )
+
+
+def check_residual(refined: Tensor, tokens: Tensor, centers: Tensor, weights: Tensor, count: int) -> None:
+    """Raises ValueError unless the three tensors go with the weights, (batch, tokens, ...), of so many centers."""
+    check_refined(refined, weights.shape[0], count)
+    check_tensor("tokens", tokens, "(batch, height * width, channels)")
+    if tokens.shape[:2] != weights.shape[:2]:
+        raise ValueError(
+            f"tokens: shape {tuple(tokens.shape)} does not go with weights for {weights.shape[1]} tokens in a batch of "
+            f"{weights.shape[0]}; pass the tokens that were clustered"
+        )
+    if centers.shape != refined.shape:
+        raise ValueError(
+            f"centers: shape {tuple(centers.shape)} does not go with refined of shape {tuple(refined.shape)}; "
+            "pass what the deep layers were given"
+        )
+    if refined.shape[2] != tokens.shape[2]:
+        raise ValueError(
+            f"refined: has {refined.shape[2]} channels, but `tokens` has {tokens.shape[2]}; a change can only be added "
+            "to tokens of the same width, so rebuild other maps without the residual"
         )
 
 
@@ -88,9 +131,20 @@ def check_integer(name: str, value: int, least: int) -> None:
         raise ValueError(f"{name}: must be an integer of at least {least}, got {value!r}")
 
 
-def check_temperature(value: float) -> None:
-    """Raises ValueError unless `value` is positive and finite."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+def check_temperature(value: float | Tensor, tokens: Tensor) -> None:
+    """Raises ValueError unless `value` is positive and finite, or a tensor of a number for each batch element.
+
+    The numbers in a tensor are not looked at, which would make a GPU wait.
+    """
+    if isinstance(value, Tensor):
+        if value.dim() != 1 or value.shape[0] != tokens.shape[0] or not value.is_floating_point():
+            raise ValueError(
+                f"temperature: a tensor must hold a floating point number for each of the {tokens.shape[0]} batch "
+                f"elements, got {value.dtype} {tuple(value.shape)}"
+            )
+        if value.device != tokens.device:
+            raise ValueError(f"temperature: is on {value.device}, but `tokens` is on {tokens.device}; move one of them")
+    elif not is_positive(value):
         raise ValueError(f"temperature: must be a positive number (it multiplies the squared distance), got {value!r}")
 
 
@@ -103,3 +157,8 @@ def check_semantics(value: str) -> None:
 def is_integer(value: object) -> bool:
     """Whether `value` is an integer and not a truth value."""
     return isinstance(value, int | SymInt) and not isinstance(value, bool)
+
+
+def is_positive(value: object) -> bool:
+    """Whether `value` is a positive, finite number and not a truth value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from hourglass.operators.arguments import Semantics, check_clustering
 from hourglass.operators.clustering_local import cluster_local
+from hourglass.operators.observe import OperatorCall, is_observed, observed
 from hourglass.operators.precision import full_precision, working_dtype
 from hourglass.operators.tiling import choose_tiling
 
@@ -23,7 +24,7 @@ def cluster(
     *,
     iterations: int = 5,
     window: int = 5,
-    temperature: float = 0.02,
+    temperature: float | Tensor = 0.02,
     semantics: Semantics = "official",
 ) -> Tensor:
     """Clusters the tokens of a grid into the centers of a coarser grid: soft k-means among neighbors.
@@ -37,8 +38,9 @@ def cluster(
         clusters: (h, w) of the centers; h * w may not exceed H * W, though h may exceed H.
         iterations: rounds of soft k-means, kappa in the paper; 0 leaves the average pooling.
         window: side of the square of cells, around its own, whose centers a token can join; odd, lambda in the paper.
-        temperature: positive factor on the squared distance, tau. It multiplies, under both semantics: a configuration
-            that divides by 100 is a temperature of 0.01.
+        temperature: positive factor on the squared distance, tau; a number, or one for each batch element, (B,), such
+            as `relative_temperature` gives. It multiplies, under both semantics: a configuration that divides by 100 is
+            a temperature of 0.01.
         semantics: `official` holds the affinities constant in the gradient, and divides by their sum or 1e-16, if that
             is more: a center that no token is near to fades to zero. `paper` differentiates everything and takes the
             mean however small the affinities are; a center that no token can join stays where it is. Neither clamps
@@ -51,7 +53,26 @@ def cluster(
         ValueError: an argument does not fit; the message names it.
     """
     check_clustering(tokens, grid, clusters, iterations, window, temperature, semantics)
+    if is_observed():
+        batch, count, channels = tokens.shape
+        call = OperatorCall("clustering", batch, count, clusters[0] * clusters[1], channels, iterations)
+        call.arguments = {"tokens": tokens, "grid": grid, "clusters": clusters}
+        return observed(call, _cluster, tokens, grid, clusters, iterations, window, temperature, semantics)
+    return _cluster(tokens, grid, clusters, iterations, window, temperature, semantics)
+
+
+def _cluster(
+    tokens: Tensor,
+    grid: tuple[int, int],
+    clusters: tuple[int, int],
+    iterations: int,
+    window: int,
+    temperature: float | Tensor,
+    semantics: Semantics,
+) -> Tensor:
     working = tokens.to(working_dtype(tokens))
+    if isinstance(temperature, Tensor):
+        temperature = temperature.to(working.dtype)
     with full_precision(tokens.device):
         tiling = choose_tiling(grid, clusters, window, tokens.shape[2], iterations)
         if tiling is None:
@@ -67,10 +88,12 @@ def cluster_dense(
     clusters: tuple[int, int],
     iterations: int,
     window: int,
-    temperature: float,
+    temperature: float | Tensor,
     semantics: Semantics,
 ) -> Tensor:
     """The specification of `cluster`, on checked arguments."""
+    if isinstance(temperature, Tensor):
+        temperature = temperature[:, None, None]
     centers = pooled(tokens, grid, clusters)
     out_of_reach = ~within_window(grid, clusters, window, tokens.device)
     # Distances do not depend on the origin, but their rounding does: measure from the middle of the tokens.

@@ -21,7 +21,7 @@ from hourglass.operators.tiling import Axis
 
 
 def cluster_local(
-    tokens: Tensor, tiling: tuple[Axis, Axis], iterations: int, temperature: float, semantics: Semantics
+    tokens: Tensor, tiling: tuple[Axis, Axis], iterations: int, temperature: float | Tensor, semantics: Semantics
 ) -> Tensor:
     """The tiled form of `clustering.cluster_dense`, on checked arguments, for a window of more than one cell."""
     official = semantics == "official"

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from hourglass.operators.addresses import AxisAddresses
 from hourglass.operators.tiling import Axis
+from hourglass.operators.tracing import is_compiling
 
 
 class OneTile(NamedTuple):
@@ -33,9 +34,11 @@ class OneTile(NamedTuple):
         """(B, tokens, C) and (B, 1, C) -> (B * tiles, places, C)."""
         return torch.cat([rows, zero], dim=1)
 
-    def normalized(self, nearness: Tensor, scale: float, normalize: Callable[..., Tensor], nothing: float) -> Tensor:
+    def normalized(
+        self, nearness: Tensor, scale: float | Tensor, normalize: Callable[..., Tensor], nothing: float
+    ) -> Tensor:
         """Normalizes scale * (B * tiles, slots, places) over the centers a token meets; `nothing` for the others."""
-        met = normalize(torch.add(self.apart, nearness[:, :, :-1], alpha=scale), dim=1)
+        met = normalize(scaled(self.apart, nearness[:, :, :-1], scale), dim=1)
         affinity: Tensor = F.pad(met, (0, 1), value=nothing)
         return affinity
 
@@ -71,17 +74,26 @@ class ManyTiles(NamedTuple):
         regions[:, :, -1] = zero
         return regions.flatten(0, 1)
 
-    def normalized(self, nearness: Tensor, scale: float, normalize: Callable[..., Tensor], nothing: float) -> Tensor:
+    def normalized(
+        self, nearness: Tensor, scale: float | Tensor, normalize: Callable[..., Tensor], nothing: float
+    ) -> Tensor:
         """Normalizes scale * (B * tiles, slots, places) over the centers a token meets; `nothing` for the others."""
         batch = nearness.shape[0] // self.pooling.shape[0]
         by_token = nearness.view(batch, -1).index_select(1, self.outbound).view(batch, *self.outside.shape)
-        met = normalize(torch.add(self.outside, by_token, alpha=scale), dim=2)
+        met = normalize(scaled(self.outside, by_token, scale), dim=2)
         return met.view(batch, -1).index_select(1, self.inbound).view_as(nearness)
 
     def centers(self, formed: Tensor) -> Tensor:
         """(B * tiles, slots, C) -> (B, centers, C)."""
         tiles, slots, _ = self.pooling.shape
         return picked(formed.view(formed.shape[0] // tiles, tiles * slots, -1), self.owned)
+
+
+def scaled(mask: Tensor, nearness: Tensor, scale: float | Tensor) -> Tensor:
+    """Adds scale * (B, ..., ...) to a mask; the scale may be a number for each batch element, (B,)."""
+    if isinstance(scale, Tensor):
+        return torch.addcmul(mask, nearness, scale[:, None, None])
+    return torch.add(mask, nearness, alpha=scale)
 
 
 def picked(rows: Tensor, which: Tensor) -> Tensor:
@@ -97,7 +109,7 @@ def layout(tiling: tuple[Axis, Axis], like: Tensor) -> OneTile | ManyTiles:
     It is remembered in ordinary eager execution. A trace (compilation, export, fake tensors) gets its own, as part of
     its graph.
     """
-    if not _is_compiling() and type(like) is Tensor:
+    if not is_compiling() and type(like) is Tensor:
         with torch.inference_mode(False):
             return _remembered(tiling, like.dtype, like.device)
     return find_layout(tiling, like.dtype, like.device)
@@ -137,8 +149,6 @@ def find_layout(tiling: tuple[Axis, Axis], dtype: torch.dtype, device: torch.dev
 
 
 _remembered = lru_cache(maxsize=64)(find_layout)
-# PyTorch 2.1 cannot tell, so there every call finds its layout anew.
-_is_compiling: Callable[[], bool] = getattr(torch.compiler, "is_compiling", lambda: True)
 
 
 def by_tile(combine: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns: Tensor) -> Tensor:

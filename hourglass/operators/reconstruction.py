@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hourglass.operators.arguments import Semantics, check_neighbourhoods, check_refined
+from hourglass.operators.arguments import Semantics, check_neighbourhoods, check_refined, check_residual
+from hourglass.operators.observe import OperatorCall, is_observed, observed
 from hourglass.operators.precision import full_precision, working_dtype
-from hourglass.operators.selection import smallest
+from hourglass.operators.selection import among_smallest, smallest
 
 # With fewer centers than this, or fewer than this many for each neighbor, a dense product beats picking rows (measured
 # on a CPU).
@@ -24,7 +25,7 @@ def reconstruct(
     centers: Tensor,
     *,
     neighbors: int = 20,
-    temperature: float = 0.02,
+    temperature: float | Tensor = 0.02,
     semantics: Semantics = "official",
 ) -> Tensor:
     """Rebuilds the tokens of the whole grid from what the deep layers made of the centers.
@@ -38,7 +39,7 @@ def reconstruct(
         centers: (B, h * w, C), what `cluster` made of them.
         neighbors: nearest centers a token is combined from, k in the paper; all of them if there are fewer. With 1, the
             nearest center's row is copied exactly, however far it is.
-        temperature: positive factor on the squared distance, tau.
+        temperature: positive factor on the squared distance, tau; a number, or one for each batch element, (B,).
         semantics: `official` divides the weights by their L2 norm, not below 1e-12: a token all of whose neighbors are
             far fades to zero. `paper` divides by their sum, and never fades.
 
@@ -59,29 +60,82 @@ class ReconstructionWeights(NamedTuple):
         centers: How many centers there are, K.
         values: (B, N, k), the normalized weights of the chosen centers; (B, N, K) if all are listed.
         chosen: (B, N, k), which centers they belong to; None if all are listed.
+        sum_to_one: Whether each token's weights do.
     """
 
     centers: int
     values: Tensor
     chosen: Tensor | None
+    sum_to_one: bool
 
     def __call__(self, refined: Tensor) -> Tensor:
-        """(B, K, D) -> (B, N, D), in the dtype of `refined`."""
-        batch, tokens, _ = self.values.shape
-        check_refined(refined, batch, self.centers)
+        """The weighted rows of a map, W refined: (B, K, D) -> (B, N, D), in the dtype of `refined`."""
+        check_refined(refined, self.values.shape[0], self.centers)
+        if is_observed():
+            return observed(self._call(refined=refined), self._rebuilt, refined)
+        return self._rebuilt(refined)
+
+    def residual(self, refined: Tensor, tokens: Tensor, centers: Tensor) -> Tensor:
+        """The tokens, with what the deep layers changed in their centers: tokens + W (refined - centers).
+
+        A block of a transformer adds to its tokens, so what the deep layers did to a cluster is `refined - centers`. A
+        token keeps what it was before the clustering and takes over only that change, where `reconstruct` replaces the
+        token by a mixture of clusters. The weights must sum to one, or the change would be scaled: by up to the root of
+        the number of neighbors if they have an L2 norm of one. It makes sense on the residual stream alone, before any
+        norm or head.
+
+        Args:
+            refined: (B, h * w, C), what the deep layers made of the centers.
+            tokens: (B, H * W, C), the tokens that were clustered.
+            centers: (B, h * w, C), what the deep layers were given.
+
+        Returns:
+            (B, H * W, C), in the dtype of `tokens`; computed in at least float32.
+
+        Raises:
+            ValueError: an argument does not fit, or the weights do not sum to one.
+        """
+        check_residual(refined, tokens, centers, self.values, self.centers)
+        if not self.sum_to_one:
+            raise ValueError(
+                "semantics: the residual form needs weights that sum to one; compute them with semantics='paper'"
+            )
+        if is_observed():
+            call = self._call(refined=refined, tokens=tokens, centers=centers)
+            return observed(call, self._with_change, refined, tokens, centers)
+        return self._with_change(refined, tokens, centers)
+
+    def _call(self, **arguments: Tensor) -> OperatorCall:
+        batch, count, _ = self.values.shape
+        channels = arguments["refined"].shape[2]
+        return OperatorCall("reconstruction", batch, count, self.centers, channels, arguments=arguments)
+
+    def _rebuilt(self, refined: Tensor) -> Tensor:
         with full_precision(refined.device):
             rows = refined.to(self.values.dtype)
+            rebuilt = self.values @ rows if self.chosen is None else self._picked(rows, self.chosen)
+            return rebuilt.to(refined.dtype)
+
+    def _with_change(self, refined: Tensor, tokens: Tensor, centers: Tensor) -> Tensor:
+        dtype = self.values.dtype
+        with full_precision(refined.device):
+            change = refined.to(dtype) - centers.to(dtype)
+            kept = tokens.to(dtype)
             if self.chosen is None:
-                return (self.values @ rows).to(refined.dtype)
-            # All batch elements at once: the rows of element b follow those of the elements before it.
-            offsets = torch.arange(batch, device=rows.device)[:, None, None] * self.centers
-            picked = F.embedding_bag(
-                (self.chosen + offsets).flatten(0, 1),
-                rows.flatten(0, 1),
-                per_sample_weights=self.values.flatten(0, 1),
-                mode="sum",
-            )
-            return picked.view(batch, tokens, -1).to(refined.dtype)
+                return torch.baddbmm(kept, self.values, change).to(tokens.dtype)
+            return (kept + self._picked(change, self.chosen)).to(tokens.dtype)
+
+    def _picked(self, rows: Tensor, chosen: Tensor) -> Tensor:
+        batch, tokens, _ = self.values.shape
+        # All batch elements at once: the rows of element b follow those of the elements before it.
+        offsets = torch.arange(batch, device=rows.device)[:, None, None] * self.centers
+        summed = F.embedding_bag(
+            (chosen + offsets).flatten(0, 1),
+            rows.flatten(0, 1),
+            per_sample_weights=self.values.flatten(0, 1),
+            mode="sum",
+        )
+        return summed.view(batch, tokens, -1)
 
 
 def reconstruction_weights(
@@ -89,16 +143,28 @@ def reconstruction_weights(
     centers: Tensor,
     *,
     neighbors: int = 20,
-    temperature: float = 0.02,
+    temperature: float | Tensor = 0.02,
     semantics: Semantics = "official",
 ) -> ReconstructionWeights:
     """The weights of `reconstruct`, which depend on tokens and centers alone, for use on several refined maps.
 
     Arguments and errors are those of `reconstruct`. Negative squared distances, made by rounding alone, count as zero.
-    Centers that tie with the k-th nearest are all kept, as in the official code; where the rows of few out of many
-    centers are picked (at least 256, and 10 for each neighbor), exactly k are.
+    Centers that are exactly as far away as the k-th nearest are all kept, as in the official code, which however
+    compares weights, where more is equal; where the rows of few out of many centers are picked (at least 256, and 10
+    for each neighbor), exactly k are.
     """
     check_neighbourhoods(tokens, centers, neighbors, temperature, semantics)
+    if is_observed():
+        batch, count, channels = tokens.shape
+        call = OperatorCall("weights", batch, count, centers.shape[1], channels, nearest=neighbors == 1)
+        call.arguments = {"tokens": tokens, "centers": centers}
+        return observed(call, _reconstruction_weights, tokens, centers, neighbors, temperature, semantics)
+    return _reconstruction_weights(tokens, centers, neighbors, temperature, semantics)
+
+
+def _reconstruction_weights(
+    tokens: Tensor, centers: Tensor, neighbors: int, temperature: float | Tensor, semantics: Semantics
+) -> ReconstructionWeights:
     count = centers.shape[1]
     dtype = working_dtype(tokens, centers)
     with full_precision(tokens.device):
@@ -109,26 +175,23 @@ def reconstruction_weights(
         partial = torch.baddbmm(centers.square().sum(dim=2).unsqueeze(1), tokens, centers.transpose(1, 2), alpha=-2)
         if neighbors == 1:
             nearest = partial.argmin(dim=2, keepdim=True)
-            return ReconstructionWeights(count, torch.ones_like(nearest, dtype=dtype), nearest)
-        chosen = None
+            return ReconstructionWeights(count, torch.ones_like(nearest, dtype=dtype), nearest, sum_to_one=True)
+        chosen = kept = None
         if count >= max(DENSE_CENTERS, DENSE_CENTERS_PER_NEIGHBOR * neighbors):
             partial, chosen = smallest(partial, neighbors)
+        elif neighbors < count:
+            kept = among_smallest(partial.detach(), neighbors)
         distances = (partial + tokens.square().sum(dim=2, keepdim=True)).clamp(min=0)
         if semantics == "paper":
             # The common factor cancels in the sum; without it the nearest center has weight 1, and nothing underflows.
             distances = distances - distances.amin(dim=2, keepdim=True)
+        if isinstance(temperature, Tensor):
+            temperature = temperature.to(dtype)[:, None, None]
         weights = torch.exp(-temperature * distances)
-        if chosen is None and neighbors < count:
-            weights = keep_largest(weights, neighbors)
-        return ReconstructionWeights(count, F.normalize(weights, p=2 if semantics == "official" else 1, dim=2), chosen)
-
-
-def keep_largest(weights: Tensor, count: int) -> Tensor:
-    """The weights, with zero for all that are smaller than the k-th largest of their token."""
-    kth = weights.topk(count, dim=2).values[:, :, -1:]
-    # A compiler may compute a weight twice and round it differently, which must not drop the k-th itself.
-    tolerance = 4 * torch.finfo(weights.dtype).eps
-    return weights * (weights >= kth.detach() * (1 - tolerance))
+        if kept is not None:
+            weights = weights * kept
+        values = F.normalize(weights, p=2 if semantics == "official" else 1, dim=2)
+        return ReconstructionWeights(count, values, chosen, sum_to_one=semantics == "paper")
 
 
 class Reconstruct(nn.Module):

@@ -24,3 +24,12 @@ def smallest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     member, group = where // count, where % count
     # Padding can only be found among numbers that are not finite; even then an index must be one.
     return found, (groups.gather(2, group) + member * grouped.shape[3]).clamp(max=values.shape[2] - 1)
+
+
+def among_smallest(values: Tensor, count: int) -> Tensor:
+    """Whether a number is one of the `count` smallest of its row, or equal to the last of them: boolean (B, N, K)."""
+    smallest = values.topk(count, dim=2, largest=False, sorted=False)
+    last = smallest.values.amax(dim=2, keepdim=True)
+    # By place as well as by value: a compiler may compute the values a second time for the comparison and round them
+    # differently, which must not drop what `topk` has found.
+    return (values <= last).scatter(2, smallest.indices, True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from hourglass.operators import Cluster, Reconstruct, cluster, reconstruct, reconstruction_weights
+from hourglass.operators import Cluster, Reconstruct, cluster, reconstruct, reconstruction_weights, relative_temperature
 
 TOKENS = torch.zeros(2, 12, 4)
 CENTERS = torch.zeros(2, 6, 4)
@@ -29,6 +29,10 @@ CENTERS = torch.zeros(2, 6, 4)
         ({"temperature": 0}, "temperature: must be a positive number"),
         ({"temperature": float("nan")}, "temperature: must be a positive number"),
         ({"temperature": "warm"}, "temperature: must be a positive number"),
+        ({"temperature": torch.ones(3)}, r"temperature: .* each of the 2 batch elements, got torch.float32 \(3,\)"),
+        ({"temperature": torch.tensor(1.0)}, r"temperature: a tensor must hold .*, got torch.float32 \(\)"),
+        ({"temperature": torch.ones(2).int()}, r"temperature: a tensor must hold .*, got torch.int32 \(2,\)"),
+        ({"temperature": torch.ones(2, device="meta")}, "temperature: is on meta, but `tokens` is on cpu"),
         ({"semantics": "mine"}, "semantics: must be one of official, paper, got 'mine'"),
         ({"tokens": TOKENS[0]}, r"tokens: must be a floating point tensor \(batch, height \* width, channels\)"),
         ({"tokens": TOKENS.long()}, r"tokens: .* got torch.int64 \(2, 12, 4\)"),
@@ -59,6 +63,7 @@ def test_cluster(change, message):
         ({"neighbors": 0}, "neighbors: must be an integer of at least 1, got 0"),
         ({"neighbors": 2.5}, "neighbors: must be an integer of at least 1, got 2.5"),
         ({"temperature": -0.02}, "temperature: must be a positive number"),
+        ({"temperature": torch.ones(2, 1)}, "temperature: a tensor must hold a floating point number for each"),
         ({"semantics": None}, "semantics: must be one of official, paper, got None"),
     ],
 )
@@ -66,6 +71,24 @@ def test_reconstruct(change, message):
     arguments = {"refined": torch.zeros(2, 6, 7), "tokens": TOKENS, "centers": CENTERS} | change
     with pytest.raises(ValueError, match=f"^{message}") as raised:
         reconstruct(**arguments)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"grid": (3, 5)}, "grid: 3 x 5 is 15 tokens, but `tokens` has 12"),
+        ({"clusters": (4, 4)}, "clusters: 4 x 4 is 16 centers, more than the 12 tokens"),
+        ({"sharpness": 0}, "sharpness: must be a positive number, got 0"),
+        ({"sharpness": float("inf")}, "sharpness: must be a positive number, got inf"),
+        ({"windows": 0}, "windows: must be an integer of at least 1, got 0"),
+        ({"windows": 3}, "windows: a batch of 2 is no whole number of images of 3 windows"),
+    ],
+)
+def test_relative_temperature(change, message):
+    arguments = {"tokens": TOKENS, "grid": (3, 4), "clusters": (2, 3)} | change
+    with pytest.raises(ValueError, match=f"^{message}") as raised:
+        relative_temperature(**arguments)
     assert "\n" not in str(raised.value)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from hourglass.operators import Reconstruct, reconstruct, reconstruction_weights
 from hourglass.operators.selection import smallest
@@ -85,6 +86,33 @@ def test_centers_that_tie_for_the_last_place_are_all_kept():
     token = torch.zeros(1, 1, 2)
     assert reconstruct(refined, token, centers, neighbors=2).item() == pytest.approx(6 / 2)
     assert reconstruct(refined, token, centers, neighbors=2, semantics="paper").item() == pytest.approx(6 / 4)
+
+
+def test_distances_that_differ_do_not_tie_however_flat_their_weights():
+    # The third and the fourth squared distance are 15.8361 to six digits; at this temperature their weights differ by
+    # less than five roundings.
+    distances = torch.tensor([1.0, 4.0, 15.83608, 15.83612, 30.0])
+    centers = distances.sqrt().diag_embed()[None]
+    weights = reconstruction_weights(torch.zeros(1, 1, 5), centers, neighbors=3, temperature=0.01)
+    assert (weights.values[0, 0] > 0).tolist() == [True, True, True, False, False]
+
+
+class RoundingTwice(TorchDispatchMode):
+    """What a compiler may do: the numbers that are compared are one rounding larger than those that were sorted."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.overloadpacket is torch.ops.aten.le:
+            args = (torch.nextafter(args[0], torch.tensor(torch.inf)), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
+def test_the_last_of_the_nearest_stays_when_the_comparison_rounds_differently(semantics):
+    _, tokens, middles = problem(1, 20, 12, dtype=torch.float32)
+    options = {"neighbors": 5, "temperature": 0.5, "semantics": semantics}
+    expected = reconstruction_weights(tokens, middles, **options).values
+    with RoundingTwice():
+        assert reconstruction_weights(tokens, middles, **options).values.equal(expected)
 
 
 def test_constant_tokens_tie_with_all_centers(naive):
