@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal, get_args
 
+import torch
 from torch import SymInt, Tensor
 
 Semantics = Literal["official", "paper"]
@@ -155,7 +156,10 @@ def check_semantics(value: str) -> None:
 
 
 def is_integer(value: object) -> bool:
-    """Whether `value` is an integer and not a truth value."""
+    """Whether `value` is an integer and not a truth value; `torch.jit.trace` hands out sizes as tensors."""
+    if isinstance(value, Tensor):
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        return tracing and value.dim() == 0 and value.dtype == torch.int64
     return isinstance(value, int | SymInt) and not isinstance(value, bool)
 
 

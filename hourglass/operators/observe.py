@@ -77,7 +77,8 @@ def observing(observer: Observer) -> Iterator[None]:
 
 def is_observed() -> bool:
     """Whether anyone observes; never in a trace. The look that an operator takes before it describes itself."""
-    return bool(_observers) and not is_compiling()
+    # In this order a trace does not even depend on whether there are any.
+    return not is_compiling() and bool(_observers)
 
 
 @contextmanager

@@ -32,4 +32,4 @@ def among_smallest(values: Tensor, count: int) -> Tensor:
     last = smallest.values.amax(dim=2, keepdim=True)
     # By place as well as by value: a compiler may compute the values a second time for the comparison and round them
     # differently, which must not drop what `topk` has found.
-    return (values <= last).scatter(2, smallest.indices, True)
+    return (values <= last).scatter(2, smallest.indices, 1)

@@ -18,7 +18,6 @@ def relative_temperature(
     tokens: Tensor,
     grid: tuple[int, int],
     clusters: tuple[int, int],
-    *,
     sharpness: float = 10.0,
     windows: int = 1,
 ) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from hourglass.operators import cluster, reconstruct
+from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
 
 OLD = not hasattr(torch.export, "Dim")
 whole_graphs = pytest.mark.skipif(OLD, reason="PyTorch 2.1 compiles in pieces, and exports no dynamic shapes")
@@ -109,3 +109,17 @@ def test_pretended_tensors_leave_nothing_behind():
 
 def test_the_meta_device_has_the_shapes():
     assert [tuple(tensor.shape) for tensor in Flow()(batch(2).to("meta"))] == [(2, 420, 8)] * 2
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit:DeprecationWarning")
+def test_a_trace_of_the_old_kind_whose_sizes_are_tensors():
+    def flow(image):
+        grid, tokens = image.shape[2:], image.flatten(2).transpose(1, 2)
+        temperature = relative_temperature(tokens, grid, (5, 6))
+        centers = cluster(tokens, grid, (5, 6), temperature=temperature)
+        weights = reconstruction_weights(tokens, centers, temperature=temperature, semantics="paper")
+        return weights(centers.tanh()), weights.residual(centers.tanh(), tokens, centers)
+
+    images = [torch.randn(size, 8, 20, 21, generator=torch.Generator().manual_seed(size)) for size in (2, 3)]
+    traced = torch.jit.trace(flow, (images[0],), check_trace=False)
+    assert_same(traced(images[1]), flow(images[1]))

@@ -2,6 +2,10 @@
 
 All counts are multiply-accumulates; what the tables print as "GFLOPs" may be twice that. Every rule was fitted to the
 printed cells, which come out within 0.4 % (Segmenter), 0.3 % (DPT) and 0.02 % (Swin).
+
+The residual form, which the paper does not have, is charged by the same rules: its clustering and its weights by the
+fitted formulas, whatever its number of neighbors; additions cost nothing; and its relative temperature what a family
+charges for pooling, for distances and for their sums, of every token to one mean.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from hourglass.bench.measuring.macs import Event, MacCounter
-from hourglass.bench.measuring.operator_calls import OperatorCall
+from hourglass.operators.observe import OperatorCall
 
 BACKBONE, DECODER = "backbone", "decoder"
 _FRAMEWORKS = ("transformers", "timm", "detectron2", "mask2former", "maskdino")
@@ -31,7 +35,7 @@ class Convention:
     normalisation: int
     """Multiply-accumulates charged for each element that a normalisation puts out."""
     operator: Callable[[OperatorCall], int]
-    """Multiply-accumulates charged for a clustering, a reconstruction or a matching."""
+    """Multiply-accumulates charged for an operator of the hourglass, or a matching."""
 
     def macs(self, counter: MacCounter) -> int:
         """Of a run that was counted with the regions of `regions`."""
@@ -50,6 +54,8 @@ def _segmenter(call: OperatorCall) -> int:
         return call.batch * (n * d + call.iterations * (50 * n * d + 75 * n + k * n * d + k * d))
     if call.kind == "weights":
         return call.batch * (20 * n * d + 60 * n)
+    if call.kind == "temperature":
+        return call.batch * 2 * n * d
     return 0
 
 
@@ -60,7 +66,9 @@ def _dpt(call: OperatorCall) -> int:
 
 
 def _swin(call: OperatorCall) -> int:
-    """Dense distances and dense sums."""
+    """Dense distances and dense sums; to a temperature, a token has one distance."""
+    if call.kind == "temperature":
+        return call.batch * call.tokens * call.channels
     products = 2 * call.iterations if call.kind == "clustering" else 1
     return call.batch * products * call.tokens * call.clusters * call.channels
 

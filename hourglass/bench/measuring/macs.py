@@ -1,7 +1,8 @@
 """Counting multiply-accumulates while a model runs, on any device, the meta device included.
 
-Counted are matrix products, convolutions, attention and weighted sums of rows, by torch's formulas where torch has one.
-Everything else, such as element-wise work, normalisation, pooling and interpolation, is listed by name.
+Counted are matrix products, convolutions, attention and weighted sums of rows, by torch's formulas where torch has one,
+and of a relative temperature the squared distances, one multiply-accumulate for each element. Everything else, such as
+element-wise work, normalisation, pooling and interpolation, is listed by name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -20,7 +21,8 @@ from torch.utils import flop_counter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from hourglass.bench.measuring.operator_calls import OperatorCall, OperatorCalls
+from hourglass.bench.measuring.operator_calls import Matchings
+from hourglass.operators.observe import Moment, OperatorCall, observing
 
 aten = torch.ops.aten
 Shape = Sequence[int]
@@ -95,7 +97,7 @@ class Event:
     regions: frozenset[str]
     """Names of the regions it ran in."""
     call: OperatorCall | None
-    """The clustering or reconstruction it was part of."""
+    """The operator of the hourglass, or of a rival, it was part of."""
 
     @property
     def is_attention(self) -> bool:
@@ -113,7 +115,10 @@ class MacCounter(TorchDispatchMode):
     def __init__(self, regions: Mapping[str, nn.Module]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.events: list[Event] = []
-        self._calls = OperatorCalls()
+        self.calls: list[OperatorCall] = []
+        """Operators of the hourglass and of its rivals, in the order they began, without their tensors."""
+        self._call: OperatorCall | None = None
+        self._matchings = Matchings()
         self._members = {name: set(module.modules()) for name, module in regions.items()}
         self._running: list[nn.Module] = []
 
@@ -121,11 +126,6 @@ class MacCounter(TorchDispatchMode):
     def macs(self) -> int:
         """All of them."""
         return sum(event.macs for event in self.events)
-
-    @property
-    def calls(self) -> list[OperatorCall]:
-        """Clusterings and reconstructions, in the order they began."""
-        return self._calls.seen
 
     @property
     def uncounted(self) -> dict[str, int]:
@@ -156,7 +156,22 @@ class MacCounter(TorchDispatchMode):
         first = result[0] if isinstance(result, (tuple, list)) and result else result
         elements = first.numel() if isinstance(first, Tensor) else 0
         regions = frozenset(name for name, members in self._members.items() if not members.isdisjoint(self._running))
-        self.events.append(Event(operator, macs, elements, regions, self._calls.current()))
+        call = self._call
+        if call is None:
+            call, new = self._matchings.current()
+            if call is not None and new:
+                self.calls.append(call)
+        self.events.append(Event(operator, macs, elements, regions, call))
+
+    def observe(self, moment: Moment, call: OperatorCall) -> None:
+        """Attributes what runs from the begin of a call to its end to the call."""
+        if moment == "end":
+            self._call = None
+            return
+        self._call = replace(call, arguments={}, context={})
+        self.calls.append(self._call)
+        if call.kind == "temperature":
+            self._record("relative_temperature", call.batch * call.tokens * call.channels, None)
 
     @contextmanager
     def watching_modules(self) -> Iterator[None]:
@@ -180,7 +195,7 @@ def count_macs(run: Callable[[], Any], regions: Mapping[str, nn.Module] | None =
         regions: See `MacCounter`.
     """
     counter = MacCounter(regions or {})
-    with torch.inference_mode(), _layer_by_layer(), counter.watching_modules(), counter:
+    with torch.inference_mode(), _layer_by_layer(), counter.watching_modules(), observing(counter.observe), counter:
         run()
     return counter
 

@@ -7,7 +7,7 @@ import torch
 
 from hourglass.bench.measuring.conventions import DPT, SEGMENTER, SWIN, convention_of, regions
 from hourglass.bench.measuring.macs import count_macs
-from hourglass.bench.measuring.operator_calls import OperatorCall
+from hourglass.operators.observe import OperatorCall
 
 META = torch.device("meta")
 
@@ -62,5 +62,9 @@ def test_operators_by_the_fitted_formulas():
     assert SEGMENTER.operator(weights) + SEGMENTER.operator(product) == 20 * n * d + 60 * n
     assert DPT.operator(clustering) == i * k * n * d
     assert DPT.operator(weights) == DPT.operator(product) == 0
+    temperature = OperatorCall("temperature", 2, n, k, d)
+    assert SEGMENTER.operator(temperature) == 2 * 2 * n * d
+    assert DPT.operator(temperature) == 0
+    assert SWIN.operator(temperature) == 2 * n * d
     windows = OperatorCall("clustering", 36, 144, 64, 768, 3)
     assert SWIN.operator(windows) == 36 * 6 * 144 * 64 * 768

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from hourglass.bench.measuring.macs import attention_macs, count_macs
-from hourglass.operators import cluster, reconstruct, reconstruction_weights
+from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
+from hourglass.operators.observe import OperatorCall, observed
 
 DEVICES = pytest.mark.parametrize("device", ["cpu", "meta"])
 
@@ -115,3 +116,33 @@ def test_operator_calls_are_seen_with_their_sizes(device):
     inside = [event for event in counted.events if event.call]
     assert sum(event.macs for event in inside if event.call.kind == "clustering") > 0
     assert sum(event.macs for event in inside if event.call.kind == "weights") == 2 * 2 * 48 * 12 * 16
+
+
+@DEVICES
+def test_the_residual_form_counts_what_it_adds(device):
+    tokens = torch.rand(2, 48, 16).to(device)
+
+    def run(residual):
+        temperature = relative_temperature(tokens, (6, 8), (3, 4)) if residual else 0.02
+        centers = cluster(tokens, (6, 8), (3, 4), temperature=temperature)
+        weights = reconstruction_weights(tokens, centers, temperature=temperature, semantics="paper")
+        return weights.residual(centers, tokens, centers) if residual else weights(centers)
+
+    published, residual = (count_macs(lambda form=form: run(form)) for form in (False, True))
+    assert residual.macs - published.macs == 2 * 48 * 16
+    assert [call.kind for call in residual.calls] == ["temperature", "clustering", "weights", "reconstruction"]
+    assert all(event.call for event in residual.events if event.macs)
+
+
+def test_an_operator_that_raises_leaves_nothing_behind():
+    tokens = torch.rand(1, 48, 16)
+
+    def fail():
+        raise ArithmeticError
+
+    def run():
+        with pytest.raises(ArithmeticError):
+            observed(OperatorCall("clustering", 1, 48, 12, 16), fail)
+        tokens @ tokens.transpose(1, 2)
+
+    assert [event.call for event in count_macs(run).events if event.macs] == [None]
