@@ -117,8 +117,15 @@ def weighted_means(tokens: Tensor, log_affinity: Tensor, centers: Tensor, semant
 
 def pooled(tokens: Tensor, grid: tuple[int, int], clusters: tuple[int, int]) -> Tensor:
     """The initial centers: adaptive average pooling of the grid; (B, H * W, C) -> (B, h * w, C)."""
-    image = tokens.transpose(1, 2).unflatten(2, grid)
-    return F.adaptive_avg_pool2d(image, clusters).flatten(2).transpose(1, 2)
+    return F.adaptive_avg_pool2d(image_of(tokens, grid), clusters).flatten(2).transpose(1, 2)
+
+
+def image_of(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(B, H * W, C) -> (B, C, H, W), the same memory with strides by which PyTorch knows that channels come last.
+
+    Otherwise pooling a single image takes 15 times as long on a CPU.
+    """
+    return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
 
 
 def within_window(grid: tuple[int, int], clusters: tuple[int, int], window: int, device: torch.device) -> Tensor:

@@ -123,7 +123,7 @@ class ReconstructionWeights(NamedTuple):
             kept = tokens.to(dtype)
             if self.chosen is None:
                 return torch.baddbmm(kept, self.values, change).to(tokens.dtype)
-            return (kept + self._picked(change, self.chosen)).to(tokens.dtype)
+            return self._picked(change, self.chosen).add_(kept).to(tokens.dtype)
 
     def _picked(self, rows: Tensor, chosen: Tensor) -> Tensor:
         batch, tokens, _ = self.values.shape
@@ -148,7 +148,8 @@ def reconstruction_weights(
 ) -> ReconstructionWeights:
     """The weights of `reconstruct`, which depend on tokens and centers alone, for use on several refined maps.
 
-    Arguments and errors are those of `reconstruct`. Negative squared distances, made by rounding alone, count as zero.
+    Arguments and errors are those of `reconstruct`. Negative squared distances, made by rounding alone, count as zero
+    officially.
     Centers that are exactly as far away as the k-th nearest are all kept, as in the official code, which however
     compares weights, where more is equal; where the rows of few out of many centers are picked (at least 256, and 10
     for each neighbor), exactly k are.
@@ -181,10 +182,12 @@ def _reconstruction_weights(
             partial, chosen = smallest(partial, neighbors)
         elif neighbors < count:
             kept = among_smallest(partial.detach(), neighbors)
-        distances = (partial + tokens.square().sum(dim=2, keepdim=True)).clamp(min=0)
-        if semantics == "paper":
-            # The common factor cancels in the sum; without it the nearest center has weight 1, and nothing underflows.
-            distances = distances - distances.amin(dim=2, keepdim=True)
+        if semantics == "official":
+            distances = (partial + tokens.square().sum(dim=2, keepdim=True)).clamp(min=0)
+        else:
+            # A factor common to all weights cancels in the sum. So measure from the nearest center, whose weight is 1
+            # then: nothing underflows.
+            distances = partial - partial.amin(dim=2, keepdim=True)
         if isinstance(temperature, Tensor):
             temperature = temperature.to(dtype)[:, None, None]
         weights = torch.exp(-temperature * distances)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hourglass.operators.arguments import check_relative_temperature
+from hourglass.operators.clustering import image_of
 from hourglass.operators.observe import OperatorCall, is_observed, observed
 from hourglass.operators.precision import full_precision, working_dtype
 
@@ -57,10 +58,10 @@ def _relative_temperature(
 ) -> Tensor:
     dtype = working_dtype(tokens)
     with full_precision(tokens.device):
-        image = tokens.detach().to(dtype).transpose(1, 2).unflatten(2, grid)
+        image = image_of(tokens.detach().to(dtype), grid)
         means = F.adaptive_avg_pool2d(image, clusters)
-        spread = (image - F.interpolate(means, size=grid, mode="nearest")).square().sum(dim=1).mean(dim=(1, 2))
-        between = (means - means.mean(dim=(2, 3), keepdim=True)).square().sum(dim=1).mean(dim=(1, 2))
+        spread = mean_square(image - F.interpolate(means, size=grid, mode="nearest"))
+        between = mean_square(means - means.mean(dim=(2, 3), keepdim=True))
         if windows > 1:
             spread, between = image_means(spread, windows), image_means(between, windows)
         # No sharper than distances between cells can be computed, and nothing is divided by zero.
@@ -69,6 +70,11 @@ def _relative_temperature(
         spread = spread.masked_fill(spread < precision.tiny / precision.eps, 1.0)
         temperature: Tensor = sharpness / spread
         return temperature
+
+
+def mean_square(image: Tensor) -> Tensor:
+    """The mean squared norm of the pixels, (B, C, H, W) -> (B,)."""
+    return torch.linalg.vector_norm(image, dim=1).square().mean(dim=(1, 2))
 
 
 def image_means(values: Tensor, windows: int) -> Tensor:

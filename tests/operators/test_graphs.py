@@ -111,7 +111,7 @@ def test_the_meta_device_has_the_shapes():
     assert [tuple(tensor.shape) for tensor in Flow()(batch(2).to("meta"))] == [(2, 420, 8)] * 2
 
 
-@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore:.*torch.jit.trace:FutureWarning")
 def test_a_trace_of_the_old_kind_whose_sizes_are_tensors():
     def flow(image):
         grid, tokens = image.shape[2:], image.flatten(2).transpose(1, 2)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from hourglass.operators import Reconstruct, reconstruct, reconstruction_weights
-from hourglass.operators.selection import smallest
+from hourglass.operators.selection import smallest, smallest_by_groups
 
 SEMANTICS = ("official", "paper")
 
@@ -46,16 +46,17 @@ def test_equals_the_naive_reference_with_many_centers(naive, neighbors, semantic
     torch.testing.assert_close(ours.double(), naive.reconstruct(*arguments, **options), rtol=1e-5, atol=1e-5)
 
 
-@given(length=st.integers(1, 400), seed=st.integers(0, 2**32), data=st.data())
+@given(length=st.integers(1, 700), seed=st.integers(0, 2**32), data=st.data())
 @settings(max_examples=50, deadline=None)
 def test_the_smallest_are_found_where_they_are(length, seed, data):
     count = data.draw(st.integers(1, -(-length // 8)))
     # Few distinct numbers: ties are everywhere.
     values = torch.randint(0, 50, (2, 3, length), generator=torch.Generator().manual_seed(seed)).float()
-    found, where = smallest(values, count)
-    assert found.sort(dim=2).values.equal(values.sort(dim=2).values[:, :, :count])
-    assert values.gather(2, where).equal(found)
-    assert all(len(set(row.tolist())) == count for row in where.flatten(0, 1))
+    for function in (smallest, smallest_by_groups):
+        found, where = function(values, count)
+        assert found.sort(dim=2).values.equal(values.sort(dim=2).values[:, :, :count])
+        assert values.gather(2, where).equal(found)
+        assert all(len(set(row.tolist())) == count for row in where.flatten(0, 1))
 
 
 @pytest.mark.parametrize("semantics", SEMANTICS)
