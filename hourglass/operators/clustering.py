@@ -125,7 +125,8 @@ def image_of(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
 
     Otherwise pooling a single image takes 15 times as long on a CPU.
     """
-    return tokens.unflatten(1, grid).permute(0, 3, 1, 2)
+    image: Tensor = tokens.unflatten(1, grid)
+    return image.permute(0, 3, 1, 2)
 
 
 def within_window(grid: tuple[int, int], clusters: tuple[int, int], window: int, device: torch.device) -> Tensor:

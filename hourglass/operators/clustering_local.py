@@ -19,6 +19,9 @@ from hourglass.operators.arguments import Semantics
 from hourglass.operators.layouts import layout
 from hourglass.operators.tiling import Axis
 
+# About so many tokens tell where the middle of all is.
+SAMPLE = 64
+
 
 def cluster_local(
     tokens: Tensor, tiling: tuple[Axis, Axis], iterations: int, temperature: float | Tensor, semantics: Semantics
@@ -26,12 +29,12 @@ def cluster_local(
     """The tiled form of `clustering.cluster_dense`, on checked arguments, for a window of more than one cell."""
     official = semantics == "official"
     tiles = layout(tiling, tokens)
-    # Distances do not depend on the origin, but their rounding does: measure from the middle of the tokens. A region
-    # also holds the zero vector, to which `official` lets a center fade that no token is near.
-    middle = tokens.detach().mean(dim=1, keepdim=True)
+    # Distances do not depend on the origin, but their rounding does: measure from near the middle of the tokens. A
+    # region also holds the zero vector, to which `official` lets a center fade that no token is near.
+    middle = tokens.detach()[:, :: max(tokens.shape[1] // SAMPLE, 1)].mean(dim=1, keepdim=True)
     regions = tiles.regions(tokens - middle, zero=-middle)
     seen = regions.detach() if official else regions
-    gram = seen @ seen.transpose(1, 2)
+    gram = tiles.gram(seen)
 
     shares = tiles.pooling.expand(tokens.shape[0], -1, -1, -1).flatten(0, 1)
     for _ in range(iterations):

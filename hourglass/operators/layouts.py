@@ -34,6 +34,10 @@ class OneTile(NamedTuple):
         """(B, tokens, C) and (B, 1, C) -> (B * tiles, places, C)."""
         return torch.cat([rows, zero], dim=1)
 
+    def gram(self, regions: Tensor) -> Tensor:
+        """The inner products of the tokens of each region, (B * tiles, places, C) -> (B * tiles, places, places)."""
+        return regions @ regions.transpose(1, 2)
+
     def normalized(
         self, nearness: Tensor, scale: float | Tensor, normalize: Callable[..., Tensor], nothing: float
     ) -> Tensor:
@@ -58,6 +62,7 @@ class ManyTiles(NamedTuple):
         inbound: (tiles * slots * places), where each pair, listed by tile, is in the layout by token. Address 0 if the
             two never meet: the first center in the window of the first token is always outside the grid.
         owned: (centers), the tile and slot, as one index, of each center.
+        halves: Rows of tiles, if a tile shares the lower half of its region with the tile below; else 0.
     """
 
     pooling: Tensor
@@ -66,6 +71,7 @@ class ManyTiles(NamedTuple):
     outside: Tensor
     inbound: Tensor
     owned: Tensor
+    halves: int
 
     def regions(self, rows: Tensor, zero: Tensor) -> Tensor:
         """(B, tokens, C) and (B, 1, C) -> (B * tiles, places, C)."""
@@ -73,6 +79,19 @@ class ManyTiles(NamedTuple):
         regions = picked(rows, self.region).view(rows.shape[0], tiles, places, -1)
         regions[:, :, -1] = zero
         return regions.flatten(0, 1)
+
+    def gram(self, regions: Tensor) -> Tensor:
+        """The inner products of the tokens of each region, (B * tiles, places, C) -> (B * tiles, places, places)."""
+        if not self.halves:
+            return regions @ regions.transpose(1, 2)
+        half = regions.shape[1] // 2
+        lower = regions @ regions[:, half:].transpose(1, 2)
+        # What a region shares with the one above has been multiplied there.
+        tiles = len(self.pooling) // self.halves
+        top = regions.view(-1, self.halves, tiles, *regions.shape[1:])[:, :1, :, :half]
+        above = lower.view(-1, self.halves, tiles, *lower.shape[1:])[:, :-1, :, half : 2 * half, :half]
+        upper = torch.cat([top @ top.transpose(3, 4), above], dim=1).flatten(0, 2)
+        return torch.cat([torch.cat([upper, lower[:, :half].transpose(1, 2)], dim=1), lower], dim=2)
 
     def normalized(
         self, nearness: Tensor, scale: float | Tensor, normalize: Callable[..., Tensor], nothing: float
@@ -145,6 +164,7 @@ def find_layout(tiling: tuple[Axis, Axis], dtype: torch.dtype, device: torch.dev
         outside=torch.where(outbound < size, 0.0, -torch.inf).to(dtype),
         inbound=F.pad(inbound.masked_fill(apart, 0), (0, 1)).flatten().int(),
         owned=(rows.owned((x.tiles * slots, x.side))[:, None] + columns.owned((slots, 1))).flatten().int(),
+        halves=y.tiles if y.halves else 0,
     )
 
 

@@ -74,7 +74,8 @@ def _relative_temperature(
 
 def mean_square(image: Tensor) -> Tensor:
     """The mean squared norm of the pixels, (B, C, H, W) -> (B,)."""
-    return torch.linalg.vector_norm(image, dim=1).square().mean(dim=(1, 2))
+    norms: Tensor = torch.linalg.vector_norm(image, dim=1)
+    return norms.square().mean(dim=(1, 2))
 
 
 def image_means(values: Tensor, windows: int) -> Tensor:

@@ -25,6 +25,10 @@ def pytest_benchmark_update_machine_info(config, machine_info):
     )
 
 
+def pytest_sessionstart(session):
+    session.config.load_before = os.getloadavg()[0]
+
+
 def pytest_benchmark_update_json(config, benchmarks, output_json):
     output_json["commit_info"] = {"id": output_json["commit_info"].get("id")}
     for benchmark in output_json["benchmarks"]:
@@ -41,6 +45,10 @@ def pytest_terminal_summary(terminalreporter, config):
     stored = json.loads(STORED.read_text())["benchmarks"] if STORED.is_file() else []
     before = {benchmark["fullname"]: benchmark["extra_info"] for benchmark in stored}
     terminalreporter.section("against the plain form in the same process (median of ratios, quartiles; stored run)")
+    terminalreporter.write_line(
+        f"load average {config.load_before:.1f} before, {os.getloadavg()[0]:.1f} after, of which "
+        f"{torch.get_num_threads()} are these timings; a control far from 1 tells that other work disturbed them"
+    )
     for name, info in measured.items():
         figures = "   ".join(f"{key} {describe(value)}" for key, value in info.items())
         terminalreporter.write_line(f"{name.rpartition('::')[2]:58} {figures}")

@@ -75,6 +75,18 @@ def test_the_fast_form_equals_the_plain_one_in_single_precision(grid, clusters, 
 
 
 @pytest.mark.parametrize("semantics", SEMANTICS)
+@pytest.mark.parametrize(("grid", "clusters"), [((24, 21), (16, 14)), ((18, 13), (12, 6))])
+def test_tiles_that_share_half_of_their_tokens_multiply_them_once(grid, clusters, semantics):
+    tokens = torch.randn(2, grid[0] * grid[1], 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = cluster_dense(tokens, grid, clusters, 3, 5, 0.3, semantics)
+    halves = [rows for rows in tilings(grid[0], clusters[0], 2) if rows.halves]
+    assert halves
+    for tiling in product(halves, tilings(grid[1], clusters[1], 2)):
+        centers = cluster_local(tokens, tiling, 3, 0.3, semantics)
+        torch.testing.assert_close(centers, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("semantics", SEMANTICS)
 @pytest.mark.parametrize("value", [0.0, -3.7, 1234.5])
 def test_constant_tokens_give_constant_centers(value, semantics):
     centers = cluster(torch.full((1, 400, 6), value), (20, 20), (14, 14), semantics=semantics)

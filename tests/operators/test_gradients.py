@@ -49,6 +49,15 @@ def test_official_holds_the_affinity_constant(form):
 
 
 @pytest.mark.parametrize("semantics", ["official", "paper"])
+def test_tiles_that_share_half_of_their_tokens_have_the_same_gradient(semantics):
+    inputs = torch.randn(1, 18 * 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    tiling = next(axis for axis in tilings(18, 12, 2) if axis.halves), tilings(5, 3, 2)[-1]
+    ours = gradient(lambda t: cluster_local(t, tiling, 2, 0.3, semantics), inputs.requires_grad_())
+    theirs = gradient(lambda t: cluster_dense(t, (18, 5), (12, 3), 2, 5, 0.3, semantics), inputs)
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("semantics", ["official", "paper"])
 def test_both_forms_have_the_same_gradient(semantics):
     ours, theirs = (gradient(lambda inputs, form=form: form(inputs, semantics), tokens()) for form in (plain, tiled))
     assert ours.abs().min() > 0
