@@ -52,7 +52,7 @@ test-all: $(READY)  ## Run every test on all cores
 	$(PYTEST)
 
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
-	python -m pytest -o addopts= tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
+	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
 lint: $(READY)  ## Check format, style, workflow, types and the direction of imports
 	ruff format --check .
