@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hourglass.acceleration import Plan, apply, is_applied, remove
+    from hourglass.acceleration import Plan, apply, is_applied, remove, summary
 
-__all__ = ["Plan", "apply", "is_applied", "remove"]
+__all__ = ["Plan", "apply", "is_applied", "remove", "summary"]
 
 
 def __getattr__(name: str) -> Any:

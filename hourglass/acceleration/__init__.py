@@ -1,6 +1,6 @@
 """Any supported vision transformer as an hourglass, with one call."""
 
-from hourglass.acceleration.apply import apply, is_applied, remove
+from hourglass.acceleration.apply import Accelerated, apply, is_applied, remove, summary
 from hourglass.acceleration.plan import Plan
 
-__all__ = ["Plan", "apply", "is_applied", "remove"]
+__all__ = ["Accelerated", "Plan", "apply", "is_applied", "remove", "summary"]

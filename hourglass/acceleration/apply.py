@@ -2,57 +2,109 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TypeVar
 
 from torch import nn
 
-from hourglass.acceleration.adapters import Attachment, adapters, loaded_classes
+from hourglass.acceleration.encoders import Catalogue
+from hourglass.acceleration.hourglass import Hourglass
+from hourglass.acceleration.patch import patches
 from hourglass.acceleration.plan import Plan
+from hourglass.acceleration.spec import EncoderSpec, Refusal
+from hourglass.acceleration.windows import Grid
+from hourglass.registry import hint
 
 Model = TypeVar("Model", bound=nn.Module)
+Found = tuple[str, nn.Module, EncoderSpec]
 
-# On the encoder, not on the model around it: whoever holds either of them finds it.
-_ATTACHMENT = "_hourglass_attachment"
+_LOG = logging.getLogger("hourglass")
 
 
-def apply(model: Model, plan: Plan) -> Model:
+@dataclass(frozen=True)
+class Accelerated:
+    """An encoder that runs as an hourglass.
+
+    Attributes:
+        path: Its name in the model; empty for the model itself.
+        encoder: Name of its class.
+        blocks: How many blocks it has.
+        start: How many of them run on all tokens.
+        until: Block, counted from 1, after which the tokens are whole again.
+        window: Rows and columns of an attention window; None if the whole grid of an image is clustered.
+        clusters: What becomes of each.
+    """
+
+    path: str
+    encoder: str
+    blocks: int
+    start: int
+    until: int
+    window: Grid | None
+    clusters: Grid
+
+    def __str__(self) -> str:
+        where = f"{self.encoder} at '{self.path}'" if self.path else self.encoder
+        tokens = "all tokens" if self.window is None else f"{self.window[0]} x {self.window[1]} tokens of a window"
+        few = f"{self.clusters[0]} x {self.clusters[1]} clusters"
+        return f"{where}: {tokens} become {few} in blocks {self.start + 1} to {self.until} of {self.blocks}"
+
+
+def apply(model: Model, plan: Plan, *, encoder: str | Sequence[str] | None = None) -> Model:
     """Accelerate a trained model, in place and without touching its weights.
 
     From block ``plan.start`` on, the encoder runs on clusters of its tokens; feature maps come out at full resolution
     again (arXiv 2210.01035, section 3). Works at any input resolution and keeps ``state_dict`` keys. Compile the model
-    after this, not before. Attention maps, where a model hands them out, stay those of the clusters.
+    after this, not before. A forward hook on a block sees what the block returns at full resolution; attention maps,
+    where a model hands them out, stay those of the clusters.
 
     Args:
-        model: A supported encoder, or any model that contains one.
+        model: A supported encoder, or any model that contains some.
         plan: The operating point.
+        encoder: Which of the model's encoders, by the path that `named_modules` gives them (or that of a module around
+            them); all of them by default.
 
     Returns:
-        The same model.
+        The same model. What was done is logged, and `summary` tells it.
 
     Raises:
-        ValueError: If the model is not supported, is accelerated already, or the plan does not fit it.
+        ValueError: If the model is not supported, is accelerated already, or the plan does not fit it. Nothing is
+            changed then.
     """
     if not isinstance(model, nn.Module) or not isinstance(plan, Plan):
         raise ValueError(f"apply takes a torch.nn.Module and a Plan, got {_name(model)} and {_name(plan)}")
     if any(map(_is_compiled, model.modules())):
         raise ValueError(f"{_name(model)} is compiled, and would not notice: apply to the model first, then compile it")
-    if is_applied(model):
-        raise ValueError(f"{_name(model)} is accelerated already: call hourglass.remove(model) first")
-    known = []
-    for adapter in adapters():
-        encoder = adapter.find(model)
-        if encoder is not None:
-            encoder.__dict__[_ATTACHMENT] = adapter.attach(encoder, model, plan)
-            return model
-        known.append(adapter.name)
-    raise ValueError(f"{_name(model)} contains no encoder that can be accelerated; supported: {'; '.join(known)}")
+    catalogue = Catalogue()
+    chosen = _chosen(model, catalogue.encoders(model), encoder)
+    if not chosen:
+        raise ValueError(_unknown(model, catalogue))
+    for path, module, _ in chosen:
+        if patches(module):
+            what = f"'{path}' in {_name(model)}" if path else _name(model)
+            raise ValueError(f"{what} is accelerated already: call hourglass.remove(model) first")
+    made: list[Hourglass] = []
+    try:
+        for _, module, spec in chosen:
+            made.append((spec.patch or Hourglass)(spec, module, model, plan))
+    except ValueError:
+        for patch in made:
+            patch.remove()
+        raise
+    for line in summary(model):
+        _LOG.info("%s", line)
+    return model
 
 
 def remove(model: Model) -> Model:
     """Undo `apply`: bit for bit the model it was.
 
     Args:
-        model: What was given to `apply`, or the encoder inside it.
+        model: What was given to `apply`, or an encoder inside it.
 
     Returns:
         The same model.
@@ -60,26 +112,67 @@ def remove(model: Model) -> Model:
     Raises:
         ValueError: If the model is not accelerated.
     """
-    encoder = _accelerated(model)
-    if encoder is None:
+    found = [patch for patch in patches(model) if isinstance(patch, Hourglass)]
+    if not found:
         raise ValueError(f"{_name(model)} is not accelerated: there is nothing to remove")
-    attachment: Attachment = encoder.__dict__.pop(_ATTACHMENT)
-    attachment.detach()
+    for patch in found:
+        patch.remove()
     return model
 
 
 def is_applied(model: nn.Module) -> bool:
     """Whether `model`, or an encoder inside it, runs as an hourglass."""
-    return _accelerated(model) is not None
+    return any(isinstance(patch, Hourglass) for patch in patches(model))
 
 
-def _accelerated(model: nn.Module) -> nn.Module | None:
-    return next((module for module in model.modules() if _ATTACHMENT in module.__dict__), None)
+def summary(model: nn.Module) -> list[Accelerated]:
+    """What `apply` did to each encoder in `model`, in their order; empty if nothing."""
+    paths = {id(module): path for path, module in model.named_modules()}
+    found = []
+    for patch in patches(model):
+        if isinstance(patch, Hourglass):
+            found.append(Accelerated(paths.get(id(patch.encoder), ""), _name(patch.encoder), *patch.extent()))
+    return found
+
+
+def _chosen(model: nn.Module, found: list[Found], encoder: str | Sequence[str] | None) -> list[Found]:
+    if encoder is None:
+        return found
+    wanted = [encoder] if isinstance(encoder, str) else list(encoder)
+    chosen = {}
+    for path in wanted:
+        within = [one for one in found if one[0] == path or one[0].startswith(f"{path}.") or not path]
+        if not within:
+            known = [one[0] or type(one[1]).__name__ for one in found]
+            raise ValueError(f"encoder: {_name(model)} has none at '{path}'; {hint(path, known)}")
+        chosen.update({id(one[1]): one for one in within})
+    return list(chosen.values())
+
+
+def _unknown(model: nn.Module, catalogue: Catalogue) -> str:
+    """Why nothing can be done, in one line that says what could be."""
+    name = _name(model)
+    for module in model.modules():
+        known = catalogue.of(module)
+        if isinstance(known, Refusal):
+            inside = f"{name} contains {_name(module)}, which" if module is not model else name
+            return f"{inside} {known.reason}"
+    classes = catalogue.classes()
+    neighbours = [target.split(":")[1] for target in classes if target.split(":")[0] == type(model).__module__]
+    if neighbours:
+        return f"{name} is no whole encoder: pass the model around it ({', '.join(neighbours)}, or one with that inside)"
+    names = sorted({target.split(":")[1] for target in classes})
+    near = get_close_matches(name, names, n=3, cutoff=0.5) or ["VisionTransformer", "ViTModel", "SwinTransformer"]
+    return (
+        f"{name} contains no encoder that can be accelerated; nearest of the {len(names)} supported classes: "
+        f"{', '.join(near)}"
+    )
 
 
 def _is_compiled(module: nn.Module) -> bool:
     in_place = getattr(module, "_compiled_call_impl", None) is not None
-    return in_place or isinstance(module, loaded_classes("torch._dynamo.eval_frame:OptimizedModule"))
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    return in_place or (dynamo is not None and isinstance(module, dynamo.OptimizedModule))
 
 
 def _name(value: object) -> str:

@@ -1,4 +1,4 @@
-"""One operating point of the hourglass: where it narrows, how far, and how it widens again."""
+"""One operating point of the hourglass: where the tokens are clustered, how far, and how they come back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from typing import Literal, get_args
 
 Semantics = Literal["official", "paper"]
 Place = Literal["encoder", "decoder"]
+Form = Literal["residual", "published"]
+
+_PUBLISHED_TEMPERATURE = 0.02
+_NEIGHBORS = {"residual": 4, "published": 20}
 
 
 @dataclass(frozen=True)
 class Plan:
     """How a trained vision transformer is run as an hourglass (arXiv 2210.01035, section 3).
+
+    There are two forms. ``"residual"``, the default, measures distances relative to the tokens' own spread, and a
+    token keeps what it was and takes over only what the deep blocks *changed* in its clusters:
+    x + W (refined - center), on the residual stream, before the final norm. ``"published"`` is the method as the
+    authors ran it: a fixed temperature, and tokens replaced by W refined, after the final norm.
 
     Attributes:
         start: Transformer blocks that run on all tokens before the clustering (the paper's alpha), counted across
@@ -21,13 +30,19 @@ class Plan:
             a windowed one.
         iterations: Clustering iterations (kappa), at least 1.
         window: Side of the square neighbourhood of cells a token may join (lambda), odd.
-        temperature: Factor on the squared distance between tokens and centers (tau), above 0.
-        neighbors: Centers that each token is reconstructed from (k); 1 copies the nearest center, as the published
-            DPT results do.
+        temperature: Factor on the squared distance between tokens and centers (tau), above 0. In the residual form
+            None, the default, stands for `sharpness` over the mean squared distance of a token to the mean of its
+            initial cell, image by image. In the published form the default is 0.02.
+        neighbors: Centers that each token is reconstructed from (k); by default 4 in the residual form, 20 in the
+            published one. 1 takes the nearest center, as the published DPT results do.
         reconstruct: ``"encoder"`` brings every feature map that leaves the encoder back to full resolution;
             ``"decoder"`` runs the model's per-token ``decoder`` on the clusters and reconstructs what comes out of
-            it, as the published Segmenter results do.
-        semantics: ``"official"`` follows the authors' code, ``"paper"`` the text, where the two differ.
+            it, as the published Segmenter results do; in the published form alone.
+        semantics: ``"official"`` follows the authors' code, ``"paper"`` the text, where the two differ. In the residual
+            form it only says how centers are averaged: weights of the reconstruction always sum to one there, and
+            shifted windows are always masked by the shift that is made.
+        form: See above.
+        sharpness: See `temperature`; without effect where that is a number. 5 to 20 are nearly the same.
 
     Raises:
         ValueError: In one line that names the field, if a value is out of range.
@@ -37,12 +52,15 @@ class Plan:
     clusters: tuple[int, int]
     iterations: int = 5
     window: int = 5
-    temperature: float = 0.02
-    neighbors: int = 20
+    temperature: float | None = None
+    neighbors: int | None = None
     reconstruct: Place = "encoder"
     semantics: Semantics = "official"
+    form: Form = "residual"
+    sharpness: float = 10.0
 
     def __post_init__(self) -> None:
+        _check_choice("form", self.form, get_args(Form))
         _check_count("start", self.start, least=0)
         clusters = self.clusters
         if not isinstance(clusters, (tuple, list)) or len(clusters) != 2:
@@ -54,12 +72,20 @@ class Plan:
         _check_count("window", self.window, least=1)
         if self.window % 2 == 0:
             raise ValueError(f"plan.window must be odd, so that it has a middle cell, got {self.window}")
-        if isinstance(self.temperature, bool) or not isinstance(self.temperature, (int, float)):
-            raise ValueError(f"plan.temperature must be a number, got {self.temperature!r}")
-        if not 0 < self.temperature < math.inf:
-            raise ValueError(f"plan.temperature must be above 0 and finite, got {self.temperature!r}")
+        if self.temperature is None and self.form == "published":
+            object.__setattr__(self, "temperature", _PUBLISHED_TEMPERATURE)
+        if self.temperature is not None:
+            _check_positive("temperature", self.temperature)
+        _check_positive("sharpness", self.sharpness)
+        if self.neighbors is None:
+            object.__setattr__(self, "neighbors", _NEIGHBORS[self.form])
         _check_count("neighbors", self.neighbors, least=1)
         _check_choice("reconstruct", self.reconstruct, get_args(Place))
+        if self.reconstruct == "decoder" and self.form != "published":
+            raise ValueError(
+                "plan.reconstruct is 'decoder', but class scores have no residual to add to: use form='published', or "
+                "reconstruct='encoder'"
+            )
         _check_choice("semantics", self.semantics, get_args(Semantics))
 
 
@@ -68,6 +94,13 @@ def _check_count(field: str, value: object, least: int) -> None:
         raise ValueError(f"plan.{field} must be an integer, got {value!r}")
     if value < least:
         raise ValueError(f"plan.{field} must be at least {least}, got {value}")
+
+
+def _check_positive(field: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f"plan.{field} must be a number, got {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"plan.{field} must be above 0 and finite, got {value!r}")
 
 
 def _check_choice(field: str, value: object, choices: tuple[str, ...]) -> None:

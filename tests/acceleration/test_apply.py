@@ -10,7 +10,7 @@ from torch import nn
 import hourglass
 from hourglass import Plan
 
-PLAN = Plan(start=1, clusters=(3, 4))
+PLAN = Plan(start=1, clusters=(3, 4), form="published")
 
 
 def vit(**settings) -> nn.Module:
@@ -72,7 +72,7 @@ def test_what_is_around_the_encoder_does_not_matter():
 def test_a_start_behind_the_last_block(start):
     model = vit()
     with pytest.raises(ValueError, match=f"^plan.start is {start}, but the encoder has 4 blocks.* choose 0 to 3$"):
-        hourglass.apply(model, Plan(start=start, clusters=(3, 4)))
+        hourglass.apply(model, Plan(start=start, clusters=(3, 4), form="published"))
     assert not hourglass.is_applied(model)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
@@ -82,21 +82,21 @@ def test_a_start_behind_the_last_map_that_is_used():
         r"^plan.start is 3, but DPTForDepthEstimation uses no feature map behind its first 3 blocks, so nothing would "
     )
     with pytest.raises(ValueError, match=message + "change: choose 0 to 2$"):
-        hourglass.apply(dpt(), Plan(start=3, clusters=(3, 4)))
-    hourglass.apply(dpt(), Plan(start=2, clusters=(3, 4)))
+        hourglass.apply(dpt(), Plan(start=3, clusters=(3, 4), form="published"))
+    hourglass.apply(dpt(), Plan(start=2, clusters=(3, 4), form="published"))
 
 
 def test_a_model_without_a_decoder_cannot_reconstruct_behind_it():
     message = "^plan.reconstruct is 'decoder', but VisionTransformer has no module `decoder` beside its encoder: "
     with pytest.raises(ValueError, match=message):
-        hourglass.apply(vit(), Plan(start=1, clusters=(3, 4), reconstruct="decoder"))
+        hourglass.apply(vit(), Plan(start=1, clusters=(3, 4), reconstruct="decoder", form="published"))
 
 
 def test_a_decoder_of_maps_cannot_be_reconstructed():
     tiny = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     config = transformers.ViTConfig(**tiny, image_size=64, patch_size=8, encoder_stride=8)
     model = transformers.ViTForMaskedImageModeling(config)
-    hourglass.apply(model, Plan(start=1, clusters=(4, 4), reconstruct="decoder"))
+    hourglass.apply(model, Plan(start=1, clusters=(4, 4), reconstruct="decoder", form="published"))
     message = (
         r"^plan.reconstruct='decoder' needs a decoder that returns one row per token, \(batch, 16, channels\), got "
     )
@@ -105,7 +105,7 @@ def test_a_decoder_of_maps_cannot_be_reconstructed():
 
 
 def test_more_clusters_than_this_image_has_tokens():
-    model = hourglass.apply(vit(), Plan(start=1, clusters=(6, 7)))
+    model = hourglass.apply(vit(), Plan(start=1, clusters=(6, 7), form="published"))
     assert model(torch.randn(1, 3, 64, 64)).shape == (1, 5)
     message = "^plan.clusters 6 x 7 are more than the 5 x 8 tokens of this input: choose fewer, or a larger image$"
     with pytest.raises(ValueError, match=message):
@@ -113,7 +113,7 @@ def test_more_clusters_than_this_image_has_tokens():
 
 
 def test_more_rows_of_clusters_than_of_tokens_are_fine():
-    model = hourglass.apply(vit(), Plan(start=1, clusters=(10, 3)))
+    model = hourglass.apply(vit(), Plan(start=1, clusters=(10, 3), form="published"))
     assert model.forward_features(torch.randn(1, 3, 64, 64)).shape == (1, 65, 32)
 
 

@@ -14,7 +14,7 @@ from torch.nn import functional
 import hourglass
 from hourglass import Plan
 
-PLAN = Plan(start=1, clusters=(3, 4))
+PLAN = Plan(start=1, clusters=(3, 4), form="published")
 
 
 @pytest.fixture(autouse=True)

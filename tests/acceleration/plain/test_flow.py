@@ -16,7 +16,7 @@ from hourglass.acceleration import clusters
 from hourglass.acceleration.plain import squeeze
 from hourglass.operators import cluster, reconstruct
 
-PLAN = Plan(start=2, clusters=(3, 4), iterations=3, window=3, temperature=0.1, neighbors=5)
+PLAN = Plan(start=2, clusters=(3, 4), iterations=3, window=3, temperature=0.1, neighbors=5, form="published")
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +171,7 @@ def test_weights_are_computed_once_for_all_maps(entry, monkeypatch):
     calls = []
     weights = clusters.reconstruction_weights
     monkeypatch.setattr(clusters, "reconstruction_weights", lambda *a, **k: calls.append(a) or weights(*a, **k))
-    entry.run(hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4))), entry.images())
+    entry.run(hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4), form="published")), entry.images())
     assert len(calls) == 1
 
 
@@ -179,7 +179,7 @@ def test_a_block_input_recorded_at_the_entrance_is_the_true_one(zoo):
     entry = zoo["ViTModel"]
     model, images = entry.model(), entry.images()
     embedding = model(images, **entry.call).hidden_states[0]
-    hourglass.apply(model, Plan(start=0, clusters=(3, 4)))
+    hourglass.apply(model, Plan(start=0, clusters=(3, 4), form="published"))
     assert torch.equal(model(images, **entry.call).hidden_states[0], embedding)
 
 
@@ -204,7 +204,7 @@ def test_equals_what_the_authors_dpt_hands_to_its_decoder():
     model = timm.create_model("vit_tiny_patch16_224", num_classes=0, **size).eval()
     weights = {key.removeprefix("weights."): value.float() for key, value in golden.items() if "weights" in key}
     model.load_state_dict(weights)
-    hourglass.apply(model, Plan(start=2, clusters=(3, 4), temperature=0.3, neighbors=1))
+    hourglass.apply(model, Plan(start=2, clusters=(3, 4), temperature=0.3, neighbors=1, form="published"))
     maps = model.get_intermediate_layers(golden["images"].float(), n=4, return_prefix_tokens=True)
     for index, (patches, prefix) in enumerate(maps):
         want = golden[f"block_{index}"]

@@ -13,7 +13,7 @@ import hourglass
 from hourglass import Plan
 from hourglass.acceleration.plain.squeeze import Squeeze
 
-PLAN = Plan(start=1, clusters=(3, 4))
+PLAN = Plan(start=1, clusters=(3, 4), form="published")
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_nothing_outlives_its_pass(entry, alive):
 @pytest.mark.parametrize("name", ["timm ViT", "Segmenter", "DPTForDepthEstimation", "Dinov2Backbone"])
 def test_a_pass_that_fails_leaves_nothing(zoo, name, alive):
     entry = zoo[name]
-    plan = Plan(start=1, clusters=(3, 4), reconstruct="decoder" if name == "Segmenter" else "encoder")
+    plan = Plan(start=1, clusters=(3, 4), reconstruct="decoder" if name == "Segmenter" else "encoder", form="published")
     model, images = hourglass.apply(entry.model(), plan), entry.images()
     expected = entry.run(model, images)
 
@@ -70,7 +70,7 @@ def test_a_pass_that_fails_leaves_nothing(zoo, name, alive):
 
 def test_a_failed_pass_does_not_decode_the_next_caller(zoo):
     model, images = zoo["Segmenter"].model(), zoo["Segmenter"].images()
-    hourglass.apply(model, Plan(start=1, clusters=(3, 4), reconstruct="decoder"))
+    hourglass.apply(model, Plan(start=1, clusters=(3, 4), reconstruct="decoder", form="published"))
     model.encoder.norm.register_forward_hook(lambda *_: (_ for _ in ()).throw(RuntimeError("behind the norm")))
     with pytest.raises(RuntimeError, match="behind the norm"):
         model(images)
@@ -82,7 +82,7 @@ def test_threads_do_not_meet(zoo, name):
     """Two passes at once over images of two sizes; both see their grid before either of them squeezes."""
     entry = zoo[name]
     decoder = "decoder" if name == "Segmenter" else "encoder"
-    model = hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4), reconstruct=decoder))
+    model = hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4), reconstruct=decoder, form="published"))
     batches = [torch.randn(1, 3, side, side) for side in (64, 48)]
     expected = [entry.run(model, batch) for batch in batches]
     barrier = threading.Barrier(2, timeout=20)
@@ -130,7 +130,7 @@ def test_pickle(zoo, name):
 def test_compiles_as_one_graph(zoo, name):
     entry = zoo[name]
     decoder = "decoder" if name == "Segmenter" else "encoder"
-    plan = Plan(start=1, clusters=(3, 4), iterations=1, reconstruct=decoder)
+    plan = Plan(start=1, clusters=(3, 4), iterations=1, reconstruct=decoder, form="published")
     model, images = hourglass.apply(entry.model(), plan), entry.images()
     call = {key: value for key, value in entry.call.items() if key != "output_hidden_states"}
     torch._dynamo.reset()

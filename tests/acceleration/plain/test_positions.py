@@ -7,8 +7,8 @@ from transformers.models.dinov3_vit.modeling_dinov3_vit import get_patches_cente
 
 import hourglass
 from hourglass import Plan
-from hourglass.acceleration.plain import positions
-from hourglass.acceleration.plain.positions import at_cluster_cells
+from hourglass.acceleration import positions
+from hourglass.acceleration.positions import at_cluster_cells
 from hourglass.operators import cluster
 
 
@@ -50,7 +50,7 @@ def test_half_precision_is_rounded_once():
 def test_dinov3_attends_with_the_positions_of_the_clusters(zoo):
     entry = zoo["DINOv3ViTModel"]
     model, images = entry.model(), entry.images()
-    plan = Plan(start=2, clusters=(3, 4), neighbors=1)
+    plan = Plan(start=2, clusters=(3, 4), neighbors=1, form="published")
     with torch.no_grad():
         accelerated = hourglass.apply(entry.model(), plan)(images).last_hidden_state
         x, rope = model.embeddings(images), model.rope_embeddings(images)
@@ -74,7 +74,7 @@ def test_dinov3_attends_with_the_positions_of_the_clusters(zoo):
 @pytest.mark.parametrize(("name", "times"), [("DINOv3ViTModel", 1), ("timm DINOv3", 1), ("timm ViT, mixed rotary", 3)])
 def test_rotations_are_computed_once_unless_they_differ_by_block(zoo, monkeypatch, name, times):
     entry = zoo[name]
-    model, calls = hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4))), []
+    model, calls = hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4), form="published")), []
     middle = positions._middle
     monkeypatch.setattr(positions, "_middle", lambda *args: calls.append(args) or middle(*args))
     entry.run(model, entry.images())

@@ -12,7 +12,7 @@ from torch import nn
 import hourglass
 from hourglass import Plan
 
-PLAN = Plan(start=3, clusters=(2, 2), temperature=0.2)  # an odd block, in the second stage of a Swin
+PLAN = Plan(start=3, clusters=(2, 2), temperature=0.2, form="published")  # an odd block, in the second stage of a Swin
 
 
 def parts(model: nn.Module) -> list[tuple[object, ...]]:
@@ -73,7 +73,7 @@ def test_a_batch_is_its_images_one_by_one(entry):
 def test_both_semantics_differ(entry):
     images = entry.images()
     official, paper = (
-        entry.run(hourglass.apply(entry.model(), Plan(3, (2, 2), temperature=0.2, semantics=semantics)), images)
+        entry.run(hourglass.apply(entry.model(), Plan(3, (2, 2), temperature=0.2, semantics=semantics, form="published")), images)
         for semantics in ("official", "paper")
     )
     assert not all(map(torch.equal, official, paper))
@@ -105,14 +105,14 @@ def test_every_start(name, start, by_name):
     entry = by_name[name]
     model, images = entry.model(), entry.images(batch=1)
     before = entry.run(model, images)
-    after = entry.run(hourglass.apply(model, Plan(start, (3, 3))), images)
+    after = entry.run(hourglass.apply(model, Plan(start, (3, 3), form="published")), images)
     assert [tensor.shape for tensor in after] == [tensor.shape for tensor in before]
     assert not torch.equal(after[0], before[0])
 
 
 @pytest.mark.parametrize("name", ["SwinModel", "Swinv2Model", "SamVisionEncoder-sdpa", "timm-swin", "timm-swinv2"])
 def test_half_precision_stays_close(name, by_name, images):
-    entry, plan = by_name[name], Plan(3, (3, 3), temperature=0.2)
+    entry, plan = by_name[name], Plan(3, (3, 3), temperature=0.2, form="published")
     inputs = images(2, 3, *((44, 44) if "Sam" in name else (64, 64)))
     full = entry.run(hourglass.apply(entry.model(), plan), inputs)
     half = entry.run(hourglass.apply(entry.model().half(), plan), inputs.half())

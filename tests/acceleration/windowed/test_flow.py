@@ -102,7 +102,7 @@ def of_transformers_v2(block: nn.Module, place: int, clusters: Size) -> nn.Modul
 @torch.no_grad()
 def test_a_stage_is_its_windows_one_by_one(name, build, clusters, first, by_name):
     model, timm = by_name[name].model(), name.startswith("timm")
-    plan = Plan(2 + first, clusters, temperature=0.2, neighbors=3, semantics="paper")
+    plan = Plan(2 + first, clusters, temperature=0.2, neighbors=3, semantics="paper", form="published")
     stage = model.layers[1] if timm else model.encoder.layers[1]
     if timm:
         stage.downsample = nn.Identity()

@@ -29,7 +29,7 @@ CONFIG = SHAPE | {"mlp_ratio": 2.0, "drop_path_rate": 0.0, "out_features": ["sta
 
 
 def plan(start: int, side: int, iterations: int, window: int, temperature: float, neighbors: int) -> Plan:
-    return Plan(start, (side, side), iterations, window, temperature, neighbors)
+    return Plan(start, (side, side), iterations, window, temperature, neighbors, form="published")
 
 
 # Grids of whole windows, then ones that need padding to patches, windows and an even size.
@@ -106,7 +106,7 @@ def test_timm_swin_equals_the_authors(case, fill, images):
 
 def test_the_paper_masks_by_the_shift_that_is_made(fill, images):
     shape, settings = SWIN["square-first-block"]
-    settings = Plan(settings.start, settings.clusters, temperature=settings.temperature, semantics="paper")
+    settings = Plan(settings.start, settings.clusters, temperature=settings.temperature, semantics="paper", form="published")
     model = hourglass.apply(fill(SwinBackbone(SwinConfig(**CONFIG))), settings)
     assert difference(model(images(*shape)).feature_maps[0], golden_maps("square-first-block")[0]) > 0.01
 

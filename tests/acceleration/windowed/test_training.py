@@ -19,7 +19,7 @@ def gradients(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", ["SwinModel", "Swinv2Model", "SamVisionEncoder-sdpa", "timm-swin", "timm-swinv2"])
 def test_gradients_reach_every_parameter(name, by_name):
-    model = hourglass.apply(by_name[name].model(), Plan(3, (3, 3), temperature=0.2))
+    model = hourglass.apply(by_name[name].model(), Plan(3, (3, 3), temperature=0.2, form="published"))
     found = gradients(model, by_name[name].images())
     assert set(found) >= {name for name, _ in model.named_parameters() if "mask_token" not in name}
     assert all(torch.isfinite(value).all() for value in found.values())
@@ -31,7 +31,7 @@ def test_gradients_reach_every_parameter(name, by_name):
 
 @pytest.mark.parametrize("name", ["SwinModel", "Swinv2Model", "SamVisionEncoder-eager"])
 def test_gradient_checkpointing_changes_nothing(name, by_name):
-    images, plan = by_name[name].images(), Plan(3, (3, 3), temperature=0.2)
+    images, plan = by_name[name].images(), Plan(3, (3, 3), temperature=0.2, form="published")
     plain = gradients(hourglass.apply(by_name[name].model(), plan), images)
     model = hourglass.apply(by_name[name].model(), plan)
     model.activation_checkpointing_enable()
@@ -42,7 +42,7 @@ def test_gradient_checkpointing_changes_nothing(name, by_name):
 
 
 def test_timm_blocks_cannot_be_checkpointed_one_by_one(by_name):
-    model = hourglass.apply(by_name["timm-swin"].model(), Plan(3, (3, 3)))
+    model = hourglass.apply(by_name["timm-swin"].model(), Plan(3, (3, 3), form="published"))
     model.set_grad_checkpointing()
     with pytest.raises(RuntimeError, match="gradient checkpointing of single blocks"):
         gradients(model, by_name["timm-swin"].images())

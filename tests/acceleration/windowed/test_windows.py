@@ -7,8 +7,8 @@ import timm
 import torch
 from transformers import Swinv2Config, Swinv2Model
 
-from hourglass.acceleration.windowed.bias import log_offsets, position_index, resized_table
-from hourglass.acceleration.windowed.windows import join, shift_mask, split
+from hourglass.acceleration.bias import log_offsets, position_index, resized_table
+from hourglass.acceleration.windows import join, shift_mask, split
 
 
 @pytest.mark.parametrize(("grid", "window"), [((6, 8), (3, 2)), ((5, 7), (3, 4)), ((2, 3), (4, 4))])

@@ -8,17 +8,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hourglass.acceleration.windowed.windows import Size
+from hourglass.acceleration.windows import Grid, made_once
 
 
-def position_index(window: Size, device: torch.device) -> Tensor:
+def position_index(window: Grid, device: torch.device) -> Tensor:
     """The row of the bias table for each pair of places in a window of (h, w): (h * w * h * w,)."""
+    return made_once(_position_index, window, device)
+
+
+def _position_index(window: Grid, device: torch.device) -> Tensor:
     places = torch.cartesian_prod(*(torch.arange(side, device=device) for side in window)).view(-1, 2)
     rows, columns = (places[:, None] - places).unbind(2)
     return ((rows + window[0] - 1) * (2 * window[1] - 1) + columns + window[1] - 1).flatten()
 
 
-def resized_table(table: Tensor, window: Size, clusters: Size) -> Tensor:
+def resized_table(table: Tensor, window: Grid, clusters: Grid) -> Tensor:
     """A learned bias table, bilinearly resized to windows of clusters, as the authors' code does it.
 
     Args:
@@ -33,7 +37,9 @@ def resized_table(table: Tensor, window: Size, clusters: Size) -> Tensor:
     return F.interpolate(image, size=_offsets(clusters), mode="bilinear").flatten(2)[0].t()
 
 
-def log_offsets(window: Size, pretrained: Size, clusters: Size, like: Tensor) -> Tensor:
+def log_offsets(
+    window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device
+) -> Tensor:
     """Where SwinV2's continuous position bias is evaluated for windows of clusters.
 
     A window of (H, W) tokens holds (h, w) clusters, so neighbouring clusters are H / h rows and W / w columns of tokens
@@ -45,18 +51,25 @@ def log_offsets(window: Size, pretrained: Size, clusters: Size, like: Tensor) ->
         window: (H, W).
         pretrained: Window of the pretraining; (0, 0) for none.
         clusters: (h, w).
-        like: A tensor whose dtype and device the offsets take.
+        dtype: Of the offsets.
+        device: Likewise.
 
     Returns:
         (1, 2 h - 1, 2 w - 1, 2).
     """
+    return made_once(_log_offsets, tuple(window), tuple(pretrained), clusters, dtype, device)
+
+
+def _log_offsets(
+    window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device
+) -> Tensor:
     scaled = []
     for tokens, learned, centers in zip(window, pretrained if pretrained[0] > 0 else window, clusters, strict=True):
-        offsets = torch.arange(1 - centers, centers, device=like.device, dtype=torch.float32)
+        offsets = torch.arange(1 - centers, centers, device=device, dtype=torch.float32)
         scaled.append(offsets * (tokens / centers) * (8 / max(learned - 1, 1)))
     table = torch.stack(torch.meshgrid(*scaled, indexing="ij"), dim=-1)[None]
-    return (table.sign() * torch.log2(table.abs() + 1) / math.log2(8)).to(like.dtype)
+    return (table.sign() * torch.log2(table.abs() + 1) / math.log2(8)).to(dtype)
 
 
-def _offsets(window: Size) -> Size:
+def _offsets(window: Grid) -> Grid:
     return 2 * window[0] - 1, 2 * window[1] - 1

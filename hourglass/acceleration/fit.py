@@ -1,11 +1,14 @@
-"""Whether a plan fits a windowed encoder, and where it starts."""
+"""Whether a plan fits an encoder, and where it starts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
 
 from hourglass.acceleration.plan import Plan
-from hourglass.acceleration.windowed.windows import Size
+from hourglass.acceleration.spec import EncoderSpec, WindowSpec
 
 
 def locate(plan: Plan, depths: Sequence[int]) -> tuple[int, int]:
@@ -33,24 +36,35 @@ def locate(plan: Plan, depths: Sequence[int]) -> tuple[int, int]:
     )
 
 
-def check(plan: Plan, window: Size, *, square: bool) -> None:
-    """Refuses a plan that the attention windows cannot take.
-
-    Args:
-        plan: The operating point.
-        window: Rows and columns of the attention windows.
-        square: Whether the framework's windows always are.
+def check(spec: EncoderSpec, encoder: nn.Module, plan: Plan, blocks: Sequence[Any]) -> None:
+    """Refuses a plan that the encoder cannot take, or that would change nothing.
 
     Raises:
         ValueError: In one line that names the field.
     """
-    (rows, columns), (height, width) = plan.clusters, window
+    used = [block + 1 for block in (*spec.taps(encoder), *spec.normed_taps(encoder))]
+    if spec.taps_alone and used and plan.start >= max(used):
+        raise ValueError(
+            f"plan.start is {plan.start}, but {type(encoder).__name__} uses no feature map behind its first "
+            f"{max(used)} blocks, so nothing would change: choose 0 to {max(used) - 1}"
+        )
+    if spec.windows is not None:
+        _check_windows(spec.windows, encoder, plan, blocks)
+
+
+def _check_windows(windows: WindowSpec, encoder: nn.Module, plan: Plan, blocks: Sequence[Any]) -> None:
+    (rows, columns), (height, width) = plan.clusters, max(windows.size(block) for block in blocks)
+    if height == 0:
+        raise ValueError(
+            f"every block of this {type(encoder).__name__} attends globally, and the hourglass clusters in windows: "
+            "use an encoder that has some"
+        )
     if rows > height or columns > width:
         raise ValueError(
             f"plan.clusters are {rows} x {columns}, but the attention windows hold {height} x {width} tokens: "
             "choose no more than these"
         )
-    if square and rows != columns:
+    if windows.square and rows != columns:
         raise ValueError(
             f"plan.clusters are {rows} x {columns}, but the attention windows of this model can only be square: "
             "choose as many rows as columns"

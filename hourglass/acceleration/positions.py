@@ -34,7 +34,7 @@ def at_cluster_cells(
             corner = (row[:, None] * grid[1] + column).flatten()
             real = real + cos.index_select(-2, corner)
             imaginary = imaginary + sin.index_select(-2, corner)
-    length = torch.hypot(real, imaginary)
+    length = (real.square() + imaginary.square()).sqrt()  # hypot has no ONNX translation
     return (real / length).to(cos.dtype), (imaginary / length).to(sin.dtype)
 
 

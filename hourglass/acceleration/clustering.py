@@ -1,0 +1,185 @@
+"""The clusters of one forward pass: from the tokens of a grid to fewer, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hourglass.acceleration.plan import Plan
+from hourglass.acceleration.windows import Grid, Span, count, join, spans, split
+from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights, relative_temperature
+
+
+class _Part(NamedTuple):
+    """Windows of one size: where they lie, their tokens and centers, and the weights of the way back."""
+
+    rows: Span
+    columns: Span
+    tokens: Tensor
+    centers: Tensor
+    weights: ReconstructionWeights
+
+
+class Clusters:
+    """Tokens of a grid as clusters, window by window; the whole grid of a plain encoder is one window.
+
+    In the residual form only real tokens are clustered: a last window that the grid cuts off gets clusters in
+    proportion. So the small grid is cut off as well, and the blocks pad it as they always pad theirs. The published
+    form pads to whole windows and clusters the padding too, as the authors do.
+
+    Attributes:
+        grid: (H, W) of the tokens.
+        small_grid: (h', w') of the clusters.
+        small: (B, h', w', C), the centers.
+    """
+
+    def __init__(self, tokens: Tensor, window: Grid | None, plan: Plan) -> None:
+        """Clusters the tokens.
+
+        Args:
+            tokens: (B, H, W, C).
+            window: Rows and columns of a window; None for the whole grid.
+            plan: The operating point; its clusters fit into the window.
+        """
+        self.grid: Grid = (tokens.shape[1], tokens.shape[2])
+        self._residual = plan.form == "residual"
+        window = window or self.grid
+        if not self._residual:
+            tokens = _padded(tokens, window)
+        rows = spans(tokens.shape[1], window[0], plan.clusters[0])
+        columns = spans(tokens.shape[2], window[1], plan.clusters[1])
+        self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
+        cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
+        temperatures = _temperatures(cut, plan, len(tokens))
+        self._parts = [
+            _part(*part, temperature, plan) for part, temperature in zip(cut, temperatures, strict=True)
+        ]
+        self._across = len(columns)
+        self.small = self._assembled([
+            join(part.centers, (part.rows.few, part.columns.few), (part.rows.count, part.columns.count))
+            for part in self._parts
+        ])
+        for watcher in _watchers:
+            watcher(self)
+
+    def rebuild(self, refined: Tensor) -> Tensor:
+        """What the blocks made of the clusters, (B, h', w', D), to (B, H, W, D)."""
+        whole = []
+        for part in self._parts:
+            here = refined[:, part.rows.clusters, part.columns.clusters]
+            windows = split(here, (part.rows.few, part.columns.few))
+            if self._residual:
+                windows = part.weights.residual(windows, part.tokens, part.centers)
+            else:
+                windows = part.weights(windows)
+            whole.append(join(windows, (part.rows.window, part.columns.window), (part.rows.count, part.columns.count)))
+        height, width = self.grid
+        tokens = self._assembled(whole)
+        return tokens if tokens.shape[1:3] == self.grid else tokens[:, :height, :width].contiguous()
+
+    def weight_sums(self) -> Tensor:
+        """The sums of the weights that tokens are reconstructed with, all in a row."""
+        return torch.cat([part.weights.values.sum(dim=2).flatten() for part in self._parts])
+
+    def relative_sharpness(self, temperature: float) -> Tensor:
+        """What `Plan.sharpness` a temperature amounts to for these tokens, on average."""
+        sharp = [
+            temperature / relative_temperature(part.tokens, *_grids(part), sharpness=1.0) for part in self._parts
+        ]
+        return torch.cat(sharp).mean()
+
+    def labels(self) -> Tensor:
+        """(H, W) int64 of the first image: a number for the center nearest to each token."""
+        found, numbered = [], 0
+        for part in self._parts:
+            counts = (part.rows.count, part.columns.count)
+            windows, few = counts[0] * counts[1], part.centers.shape[1]
+            nearest = torch.cdist(part.tokens[:windows].float(), part.centers[:windows].float()).argmin(2)
+            nearest = nearest + numbered + torch.arange(windows, device=nearest.device)[:, None] * few
+            numbered += windows * few
+            found.append(join(nearest[..., None], (part.rows.window, part.columns.window), counts))
+        return self._assembled(found)[0, : self.grid[0], : self.grid[1], 0]
+
+    def _assembled(self, parts: list[Tensor]) -> Tensor:
+        """Parts of a grid, (B, rows, columns, C) each, side by side."""
+        if len(parts) == 1:
+            return parts[0]
+        rows = [torch.cat(parts[at : at + self._across], dim=2) for at in range(0, len(parts), self._across)]
+        return torch.cat(rows, dim=1)
+
+
+def _padded(tokens: Tensor, window: Grid) -> Tensor:
+    """(B, H, W, C) with zeros at the bottom and on the right, to whole windows."""
+    height, width = tokens.shape[1:3]
+    below, right = count(height, window[0]) * window[0] - height, count(width, window[1]) * window[1] - width
+    return F.pad(tokens, (0, 0, 0, right, 0, below)) if below or right else tokens
+
+
+def _cut(tokens: Tensor, rows: Span, columns: Span) -> Tensor:
+    return split(tokens[:, rows.tokens, columns.tokens], (rows.window, columns.window))
+
+
+def _temperatures(
+    cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int
+) -> list[float] | list[Tensor]:
+    """For each part; relative to how far the tokens of all windows of an image are from their cells' means."""
+    if plan.temperature is not None:
+        return [plan.temperature] * len(cut)
+    spread, total = torch.zeros(()), 0
+    for rows, columns, tokens in cut:
+        windows = rows.count * columns.count
+        own = relative_temperature(
+            tokens,
+            (rows.window, columns.window),
+            (rows.few, columns.few),
+            sharpness=plan.sharpness,
+            windows=windows,
+        )
+        if len(cut) == 1:
+            return [own]
+        share = windows * rows.window * columns.window
+        spread, total = spread.to(own.device) + share / own.view(batch, windows)[:, 0], total + share
+    return [(total / spread).repeat_interleave(rows.count * columns.count) for rows, columns, _ in cut]
+
+
+def _part(rows: Span, columns: Span, tokens: Tensor, temperature: float | Tensor, plan: Plan) -> _Part:
+    centers = cluster(
+        tokens,
+        (rows.window, columns.window),
+        (rows.few, columns.few),
+        iterations=plan.iterations,
+        window=plan.window,
+        temperature=temperature,
+        semantics=plan.semantics,
+    )
+    weights = reconstruction_weights(
+        tokens,
+        centers,
+        neighbors=plan.neighbors or 1,
+        temperature=temperature,
+        semantics="paper" if plan.form == "residual" else plan.semantics,
+    )
+    return _Part(rows, columns, tokens, centers, weights)
+
+
+def _grids(part: _Part) -> tuple[Grid, Grid]:
+    return (part.rows.window, part.columns.window), (part.rows.few, part.columns.few)
+
+
+_watchers: list[Callable[[Clusters], None]] = []
+
+
+@contextmanager
+def watched() -> Iterator[list[Clusters]]:
+    """Collects every clustering of the forward passes inside the ``with`` block, to look at them."""
+    seen: list[Clusters] = []
+    _watchers.append(seen.append)
+    try:
+        yield seen
+    finally:
+        _watchers.remove(seen.append)

@@ -1,1 +1,0 @@
-"""The hourglass in plain vision transformers, whose blocks all see one grid of tokens."""

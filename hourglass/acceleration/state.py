@@ -1,0 +1,160 @@
+"""What one forward pass knows of its clusters, and where it is kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from hourglass.acceleration.clustering import Clusters
+from hourglass.acceleration.layouts import Layout, Others
+from hourglass.acceleration.windows import Grid
+
+Value = TypeVar("Value")
+
+
+class ForwardState:
+    """One forward pass through the deep part of one encoder: from the clustering to the last block of the stage.
+
+    Attributes:
+        clusters: Of this pass.
+        layout: Of the tokens between blocks.
+        others: Numbers of tokens before and behind the grid.
+        first: The block before which the tokens were clustered.
+        last: The block after which they are whole again.
+        taps: Blocks whose output is handed out whole before that.
+        next: The block that is due.
+        entry: The tokens before the clustering, as the block got them.
+        tapped: What the next block goes on with in place of what was handed out, by block.
+        handed_out: What the last block handed out whole, if it did.
+        through_norm: Whether the last block leaves clusters, for the final norm.
+        waiting: Whether it did, and the norm is still due.
+        inputs: What the blocks were given, kept where a backward pass may have to recompute them.
+    """
+
+    def __init__(
+        self, clusters: Clusters, layout: Layout, others: Others, first: int, last: int, entry: Tensor
+    ) -> None:
+        """See the attributes."""
+        self.clusters, self.layout, self.others = clusters, layout, others
+        self.first, self.last, self.entry = first, last, entry
+        self.next = first
+        self.taps: frozenset[int] = frozenset()
+        self.tapped: dict[int, Tensor] = {}
+        self.handed_out: Tensor | None = None
+        self.waiting = self.through_norm = False
+        self.inputs: dict[int, Tensor] = {}
+        self.running = first
+        self._derived: tuple[int, object, object] = (-1, None, None)
+
+    @property
+    def grid(self) -> Grid:
+        """(H, W) of the tokens."""
+        return self.clusters.grid
+
+    @property
+    def small_grid(self) -> Grid:
+        """(h, w) of the clusters."""
+        return self.clusters.small_grid
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether what the last block left is clusters that nobody has brought back."""
+        return self.waiting or (self.next <= self.last and self.next - 1 not in self.tapped)
+
+    def small(self) -> Tensor:
+        """The clusters in the layout of the blocks, for the first of them."""
+        return self.layout.laid_out(self.clusters.small, self.entry, self.others)
+
+    def is_small(self, tokens: Tensor) -> bool:
+        """Whether tokens have the shape of the clusters."""
+        shape = self.layout.shape(self.others, self.small_grid)
+        return tokens.dim() == self.entry.dim() and self.layout.shape_of(tokens) == shape
+
+    def whole(self, tokens: Tensor) -> Tensor:
+        """What the blocks made of the clusters, at full resolution; other tokens as they are."""
+        refined = self.layout.grid(tokens, self.others, self.small_grid)
+        return self.layout.laid_out(self.clusters.rebuild(refined), tokens, self.others)
+
+    def whole_state(self, position: int, state: Value) -> Value:
+        """One of the hidden states that an encoder recorded, at full resolution.
+
+        Args:
+            position: Number of blocks before it.
+            state: As recorded; what is no tensor of clusters comes back as it is.
+        """
+        if not isinstance(state, Tensor) or position < self.first or not self.is_small(state):
+            return state
+        if position == self.first:
+            return cast(Value, self.entry)  # recorded at the entrance of the block, where clusters are what it gets
+        return state if position - 1 in self.tapped else cast(Value, self.whole(state))
+
+    def saw(self, index: int, tokens: Tensor) -> bool:
+        """Whether this pass gave these very tokens to block `index` before: then that block is being recomputed."""
+        return index in self.inputs and same_values(self.inputs[index], tokens)
+
+    def once(self, source: object, derive: Callable[[], Value]) -> Value:
+        """`derive()`, made anew when `source` is another object, and when the block that made it is recomputed."""
+        block, known, value = self._derived
+        if known is not source or block == self.running:
+            value = derive()
+            self._derived = self.running, source, value
+        return cast(Value, value)
+
+
+class Slot:
+    """The forward pass that a thread is in, through one encoder.
+
+    Attributes:
+        grid: (H, W) of the image, as the patch embedding showed it.
+        state: From the first deep block on.
+        current: The state that the running block belongs to; another one if the block is being recomputed.
+        geometry: Of the attention windows in the running block.
+        taps: Blocks that the caller asked for.
+        masked: Whether the caller gave an attention mask; None if that is not known.
+        outer: Whether the pass runs in the model around its own root.
+        undecoded: The state whose clusters are on their way to the decoder.
+    """
+
+    def __init__(self) -> None:
+        self.undecoded: ForwardState | None = None
+        self.outer = False
+        self.current: ForwardState | None = None
+        self.geometry: Any = None
+        self.taps: frozenset[int] = frozenset()
+        self.end()
+
+    def begin(self, grid: Grid) -> None:
+        """A new image."""
+        self.grid, self.state = grid, None
+
+    def end(self) -> None:
+        """The pass is over, or failed."""
+        self.grid: Grid | None = None
+        self.state: ForwardState | None = None
+        self.masked: bool | None = None
+
+
+class PerThread(threading.local):
+    """A slot for each thread; a copy starts empty. The compiler cannot follow attributes of this class itself."""
+
+    def __init__(self) -> None:
+        self.slot = Slot()
+
+    def __reduce__(self) -> tuple[type[PerThread], tuple[()]]:
+        return type(self), ()
+
+
+def same_values(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors are the same, or views of the same memory."""
+    if one is other:
+        return True
+    if torch.compiler.is_compiling() or one.shape != other.shape or one.stride() != other.stride():
+        return False
+    try:
+        return one.data_ptr() == other.data_ptr()
+    except RuntimeError:  # no memory of their own: inside a function transform
+        return False
