@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from hourglass.acceleration.plan import Plan
-from hourglass.acceleration.spec import EncoderSpec, WindowSpec
+from hourglass.acceleration.spec import EncoderSpec, WindowSpec, found
 
 
 def locate(plan: Plan, depths: Sequence[int]) -> tuple[int, int]:
@@ -42,6 +42,11 @@ def check(spec: EncoderSpec, encoder: nn.Module, plan: Plan, blocks: Sequence[An
     Raises:
         ValueError: In one line that names the field.
     """
+    if spec.grid is None and found(spec.root_of(encoder), spec.patches) is None:
+        raise ValueError(
+            f"{type(encoder).__name__} has no patch embedding by a known name ({', '.join(spec.patches)}), so the grid "
+            "of its tokens is unknown"
+        )
     used = [block + 1 for block in (*spec.taps(encoder), *spec.normed_taps(encoder))]
     if spec.taps_alone and used and plan.start >= max(used):
         raise ValueError(

@@ -89,8 +89,8 @@ class Hourglass(Patch):
 
     def _hook(self, stage: nn.Module, root: Any) -> None:
         spec = self.spec
-        if spec.grid is None and (patches := found(root, spec.patches)) is not None:
-            self.after(patches, self._see_grid)
+        if spec.grid is None:
+            self.after(found(root, spec.patches), self._see_grid)
         for index, block in enumerate(self._blocks[self._first :], start=self._first):
             if any(map(foreign, block._forward_pre_hooks.values())):
                 self._warn(f"a forward pre-hook on block {index} of {type(self.encoder).__name__} may see clusters")
@@ -129,10 +129,10 @@ class Hourglass(Patch):
         slot.masked = len(args) > 1 or kwargs.get("attention_mask") is not None or kwargs.get("attn_mask") is not None
 
     def _see_grid(self, patches: nn.Module, args: Args, output: Any) -> None:
-        if not isinstance(output, Tensor):
+        if not isinstance(output, Tensor) or output.dim() != 4:
             raise ValueError(
-                f"the patch embedding returned a {type(output).__name__}, not a tensor: torch.fx cannot follow the "
-                "hourglass; use torch.export"
+                f"the patch embedding of {type(self.encoder).__name__} returned a {type(output).__name__} in place of a "
+                "map (batch, channels, height, width); torch.fx cannot follow the hourglass: use torch.export"
             )
         self.slot.begin((_number(output.shape[-2]), _number(output.shape[-1])))
 
@@ -157,7 +157,7 @@ class Hourglass(Patch):
         slot.end()
         if state is None or output is None:
             return output
-        if checked and state.unfinished:
+        if checked and not self.spec.taps_alone and state.unfinished:
             raise ValueError(
                 f"{type(self.encoder).__name__} stopped between block {self._first} and the end of the hourglass, with "
                 f"clusters in place of tokens (block {state.last} and the final norm have to run): run the whole "
@@ -335,7 +335,7 @@ class Hourglass(Patch):
     def _window(self, blocks: list[Any]) -> Grid | None:
         if self.spec.windows is None:
             return None
-        return max(self.spec.windows.size(block) for block in blocks)
+        return max([self.spec.windows.size(block) for block in blocks])
 
     def _geometry(self, block: nn.Module, state: ForwardState, tokens: Tensor) -> Geometry:
         windows, plan = self.spec.windows, self.plan

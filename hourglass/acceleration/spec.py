@@ -30,7 +30,7 @@ PATCHES = (
     "embeddings.patch_embeddings.projection",
     "embeddings.patch_embedding",
     "embeddings.patch_embeddings",
-    "embeddings",
+    "embeddings.projection",
     "conv_proj",
 )
 NORMS = ("norm", "layernorm", "post_layernorm", "layer_norm", "encoder.ln")
@@ -74,6 +74,11 @@ def one_stage(root: Any, paths: Sequence[str]) -> list[Stage]:
     return [(root, found(root, paths))]
 
 
+def unshifted(block: Any) -> Grid:
+    """For blocks whose windows all lie in one grid."""
+    return 0, 0
+
+
 def fits_all(encoder: Any) -> None:
     """For classes whose every instance is supported."""
 
@@ -91,7 +96,7 @@ class WindowSpec:
 
     size: Callable[[Any], Grid]
     attributes: Callable[[Any, Geometry], Mapping[str, Any]]
-    shift: Callable[[Any], Grid] = lambda block: (0, 0)
+    shift: Callable[[Any], Grid] = unshifted
     square: bool = False
 
 

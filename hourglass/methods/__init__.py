@@ -35,6 +35,14 @@ class Method(Protocol):
         """
         ...
 
+    def remove(self, model: nn.Module) -> nn.Module:
+        """Undo `apply`, bit for bit; the model.
+
+        Raises:
+            ValueError: The model does not run by this method.
+        """
+        ...
+
 
 METHODS: Registry[Method] = Registry(
     "method",
@@ -75,5 +83,18 @@ def apply(method: str, model: nn.Module, settings: Settings) -> nn.Module:
     chosen = METHODS.get(method)
     try:
         return chosen.apply(model, settings)
+    except ValueError as error:
+        raise UserError(f"method '{method}': {error}") from error
+
+
+def remove(method: str, model: nn.Module) -> nn.Module:
+    """Undo `apply`: bit for bit the model it was.
+
+    Raises:
+        UserError: No method has that name, or the model does not run by it.
+    """
+    chosen = _METHODS.get(method)
+    try:
+        return chosen.remove(model)
     except ValueError as error:
         raise UserError(f"method '{method}': {error}") from error

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from hourglass import acceleration
 from hourglass.acceleration import Plan
-from hourglass.acceleration import apply as apply_plan
 from hourglass.methods import Settings
-from hourglass.registry import hint
+from hourglass.methods.settings import check_names
 
 
 class _Hourglass:
@@ -21,17 +21,16 @@ class _Hourglass:
         return {**plan, "clusters": list(plan["clusters"])}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
-        return apply_plan(model, _plan(settings))
+        return acceleration.apply(model, _plan(settings))
+
+    def remove(self, model: nn.Module) -> nn.Module:
+        return acceleration.remove(model)
 
 
 def _plan(settings: Settings) -> Plan:
-    known = [field.name for field in fields(Plan)]
-    for name in settings:
-        if name not in known:
-            raise ValueError(f"unknown setting '{name}'; {hint(name, known)}")
-    for field in fields(Plan):
-        if field.default is MISSING and field.name not in settings:
-            raise ValueError(f"setting '{field.name}' is missing")
+    known = fields(Plan)
+    needed = [field.name for field in known if field.default is MISSING]
+    check_names(settings, [field.name for field in known], needed)
     return Plan(**settings)
 
 

@@ -7,16 +7,20 @@ first image of a batch, here for all of them).
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 from torch import nn
 
-from hourglass.bench.storage.documents import Document
 from hourglass.methods import Settings
+from hourglass.methods.dropping_blocks import SUPPORTED, DptDropping, TokenDropping, VitDropping
+from hourglass.methods.patching import DPT, VIT, find, is_a, refuse_patched, remove_patches
+from hourglass.methods.settings import check_names, integer, number
 
 
-class _Settings(Document):
+@dataclass(frozen=True)
+class EvitPlan:
     """One operating point.
 
     Attributes:
@@ -24,33 +28,51 @@ class _Settings(Document):
         blocks: That drop, counted from 0.
         neighbors: Kept tokens that a dropped one is reconstructed from.
         temperature: Of the reconstruction.
+
+    Raises:
+        ValueError: In one line that names the field, if a value is out of range.
     """
 
-    keep_rate: Annotated[float, Field(gt=0, lt=1)]
-    blocks: Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)]
-    neighbors: PositiveInt
-    temperature: PositiveFloat
+    keep_rate: float
+    blocks: Sequence[int]
+    neighbors: int
+    temperature: float
+
+    def __post_init__(self) -> None:
+        number("keep_rate", self.keep_rate, below=1)
+        if not isinstance(self.blocks, list | tuple) or not self.blocks:
+            raise ValueError(f"blocks must be a list of at least one, got {self.blocks!r}")
+        for block in self.blocks:
+            integer("blocks", block, least=0)
+        integer("neighbors", self.neighbors, least=1)
+        number("temperature", self.temperature)
 
 
 class _EViT:
-    """Its settings are the fields of `_Settings`."""
+    """Its settings are the fields of `EvitPlan`."""
 
     def resolve(self, settings: Settings) -> dict[str, Any]:
-        return _checked(settings).model_dump(mode="json")
+        plan = asdict(_plan(settings))
+        return {**plan, "blocks": list(plan["blocks"])}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
-        from hourglass.methods.dropping_blocks import Passing, attach  # imports timm and transformers
-
-        attach(model, Passing(**_checked(settings).model_dump()))
+        plan = _plan(settings)
+        refuse_patched(model, TokenDropping, "tokens are dropped")
+        encoder = find(model, (VIT, DPT))
+        if encoder is None:
+            raise ValueError(f"{type(model).__name__} has no encoder that is known to it; supported: {SUPPORTED}")
+        kind = VitDropping if is_a(encoder, VIT) else DptDropping
+        kind(encoder, **asdict(plan))
         return model
 
+    def remove(self, model: nn.Module) -> nn.Module:
+        return remove_patches(model, TokenDropping)
 
-def _checked(settings: Settings) -> _Settings:
-    try:
-        return _Settings.model_validate(dict(settings))
-    except ValidationError as errors:
-        first = errors.errors()[0]
-        raise ValueError(": ".join([*map(str, first["loc"][:1]), first["msg"]])) from None
+
+def _plan(settings: Settings) -> EvitPlan:
+    names = [field.name for field in fields(EvitPlan)]
+    check_names(settings, names, needed=names)
+    return EvitPlan(**settings)
 
 
 EVIT = _EViT()

@@ -7,83 +7,87 @@ without attention in proportion to size (Expedit-Segmenter ``mmseg/ops/tome``, E
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor, nn
 
-from hourglass.acceleration.adapters import loaded_classes
+from hourglass.acceleration.patch import Patch
 from hourglass.methods import Settings
 from hourglass.methods.merging import Matching, match
-from hourglass.registry import hint
+from hourglass.methods.patching import DPT, VIT, VIT_BLOCK, find, is_a, refuse_patched, remove_patches
+from hourglass.methods.settings import check_names, number
 
 SUPPORTED = "timm VisionTransformer with plain blocks (Segmenter's too), and transformers' DPT"
+Sublayer = tuple[nn.Module, nn.Module]
 
 
 class _ToMe:
     """Its one setting is ``r_percent``: of all tokens, the share that is merged away, above 0 and at most 50."""
 
     def resolve(self, settings: Settings) -> dict[str, Any]:
-        for name in settings:
-            if name != "r_percent":
-                raise ValueError(f"unknown setting '{name}'; {hint(name, ['r_percent'])}")
-        share = settings.get("r_percent")
-        if not isinstance(share, int | float) or isinstance(share, bool) or not 0 < share <= 50:
-            raise ValueError(f"r_percent must be a number above 0 and at most 50, got {share!r}")
-        return {"r_percent": share}
+        check_names(settings, ["r_percent"], needed=())
+        return {"r_percent": number("r_percent", settings.get("r_percent"), most=50)}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
         share = self.resolve(settings)["r_percent"] / 100
-        if any(isinstance(hook, _Merged) for module in model.modules() for hook in module._forward_hooks.values()):
-            raise ValueError("tokens are merged in this model already")
-        sublayers = list(_sublayers(model))
-        if not sublayers:
+        refuse_patched(model, Merging, "tokens are merged")
+        encoder = find(model, (VIT, DPT))
+        if encoder is None:
             raise ValueError(f"{type(model).__name__} has no blocks that are known to it; supported: {SUPPORTED}")
-        for first, last, prefix in sublayers:
-            _Merged(share, prefix).attach(first, last)
+        Merging(encoder, list(_sublayers(encoder)), share)
         return model
 
+    def remove(self, model: nn.Module) -> nn.Module:
+        return remove_patches(model, Merging)
 
-class _Merged:
-    """Runs one attention or MLP on merged tokens."""
 
-    def __init__(self, share: float, prefix: int) -> None:
+class _Matching(threading.local):
+    """What the running sublayer of a thread merged."""
+
+    now: Matching | None = None
+
+    def __reduce__(self) -> tuple[type[_Matching], tuple[()]]:
+        return type(self), ()
+
+
+class Merging(Patch):
+    """Runs each attention and each MLP of an encoder on merged tokens."""
+
+    def __init__(self, encoder: nn.Module, sublayers: list[Sublayer], share: float) -> None:
+        """Merges what goes into the first module of each sublayer, undoes it in what comes out of the last."""
+        super().__init__(encoder)
         self._share = share
-        self._prefix = prefix
-        self._matching: Matching | None = None
+        self._prefix = getattr(encoder, "num_prefix_tokens", 1)
+        self._matching = _Matching()
+        for first, last in sublayers:
+            self.before(first, self._merge)
+            self.after(last, self._undo)
 
-    def attach(self, first: nn.Module, last: nn.Module) -> None:
-        """Merge what goes into `first`, undo it in what comes out of `last`."""
-        first.register_forward_pre_hook(self._enter)
-        last.register_forward_hook(self)
-
-    def _enter(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _merge(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         tokens: Tensor = args[0]
-        self._matching = match(tokens, int(tokens.shape[1] * self._share), self._prefix)
-        return (self._matching.merge(tokens), *args[1:])
+        matching = match(tokens, int(tokens.shape[1] * self._share), self._prefix)
+        self._matching.now = matching
+        return (matching.merge(tokens), *args[1:]), kwargs
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        matching, self._matching = self._matching, None
+    def _undo(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        matching, self._matching.now = self._matching.now, None
         return output if matching is None else matching.unmerge(output)
 
 
-def _sublayers(model: nn.Module) -> Iterator[tuple[nn.Module, nn.Module, int]]:
-    """Where each attention and each MLP begins and ends, without the residual, and the number of prefix tokens."""
-    timm_vit = loaded_classes("timm.models.vision_transformer:VisionTransformer")
-    timm_block = loaded_classes("timm.models.vision_transformer:Block")
-    dpt_layer = loaded_classes("transformers.models.dpt.modeling_dpt:DPTViTLayer")
-    for module in model.modules():
-        if isinstance(module, timm_vit):
-            for block in module.blocks:  # type: ignore[union-attr]
-                if type(block) not in timm_block:
-                    raise ValueError(
-                        f"a block of class {type(block).__name__} is not known to it; supported: {SUPPORTED}"
-                    )
-                yield block.attn, block.attn, module.num_prefix_tokens  # type: ignore[misc]
-                yield block.mlp, block.mlp, module.num_prefix_tokens  # type: ignore[misc]
-        elif isinstance(module, dpt_layer):
-            yield module.attention, module.attention, 1  # type: ignore[misc]
-            yield module.intermediate, module.output.dense, 1  # type: ignore[misc,union-attr]
+def _sublayers(encoder: Any) -> Iterator[Sublayer]:
+    """Where each attention and each MLP begins and ends, without the residual."""
+    if not is_a(encoder, VIT):
+        for layer in encoder.encoder.layer:
+            yield layer.attention, layer.attention
+            yield layer.intermediate, layer.output.dense
+        return
+    for block in encoder.blocks:
+        if not is_a(block, VIT_BLOCK, exactly=True):
+            raise ValueError(f"a block of class {type(block).__name__} is not known to it; supported: {SUPPORTED}")
+        yield block.attn, block.attn
+        yield block.mlp, block.mlp
 
 
 TOME = _ToMe()

@@ -108,9 +108,9 @@ def test_images_of_a_batch_do_not_know_of_each_other():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"keep_rate": 1.0}, "keep_rate: Input should be less than 1"),
+        ({"keep_rate": 1.0}, "keep_rate must be a number above 0 and below 1, got 1.0"),
         ({"blocks": [0, 3]}, "blocks [0, 3]: the encoder has 3, from 0 on"),
-        ({"keep": 0.5}, "unknown field 'keep'; did you mean 'keep_rate'"),
+        ({"keep": 0.5}, "unknown setting 'keep'; did you mean 'keep_rate'"),
     ],
 )
 def test_wrong_settings_are_one_line(changes, expected):

@@ -29,20 +29,13 @@ def test_gradients_reach_every_parameter(name, by_name):
     assert all(value.abs().sum() > 0 for value in biases)
 
 
-@pytest.mark.parametrize("name", ["SwinModel", "Swinv2Model", "SamVisionEncoder-eager"])
+@pytest.mark.parametrize("name", ["SwinModel", "Swinv2Model", "SamVisionEncoder-eager", "timm-swin", "timm-swinv2"])
 def test_gradient_checkpointing_changes_nothing(name, by_name):
     images, plan = by_name[name].images(), Plan(3, (3, 3), temperature=0.2, form="published")
     plain = gradients(hourglass.apply(by_name[name].model(), plan), images)
     model = hourglass.apply(by_name[name].model(), plan)
-    model.activation_checkpointing_enable()
+    model.set_grad_checkpointing() if name.startswith("timm") else model.activation_checkpointing_enable()
     saved = gradients(model, images)
     assert set(saved) == set(plain)
     for name, value in plain.items():
         torch.testing.assert_close(saved[name], value)
-
-
-def test_timm_blocks_cannot_be_checkpointed_one_by_one(by_name):
-    model = hourglass.apply(by_name["timm-swin"].model(), Plan(3, (3, 3), form="published"))
-    model.set_grad_checkpointing()
-    with pytest.raises(RuntimeError, match="gradient checkpointing of single blocks"):
-        gradients(model, by_name["timm-swin"].images())

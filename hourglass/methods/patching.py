@@ -1,0 +1,51 @@
+"""How the rival methods get into a model and out of it: by the same patches as the hourglass."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TypeVar
+
+from torch import nn
+
+from hourglass.acceleration.patch import Patch, patches
+
+Kind = TypeVar("Kind", bound=Patch)
+
+VIT = "timm.models.vision_transformer:VisionTransformer"
+VIT_BLOCK = "timm.models.vision_transformer:Block"
+DPT = "transformers.models.dpt.modeling_dpt:DPTModel"
+DPT_LAYER = "transformers.models.dpt.modeling_dpt:DPTViTLayer"
+
+
+def is_a(module: nn.Module, target: str, *, exactly: bool = False) -> bool:
+    """Whether a module is of the class ``"module:class"``; none is if its framework was never imported."""
+    package, name = target.split(":")
+    kind = getattr(sys.modules.get(package), name, None)
+    return kind is not None and (type(module) is kind if exactly else isinstance(module, kind))
+
+
+def find(model: nn.Module, targets: Sequence[str]) -> nn.Module | None:
+    """The first module in `model` of one of the classes, or None."""
+    return next((module for module in model.modules() if any(is_a(module, target) for target in targets)), None)
+
+
+def refuse_patched(model: nn.Module, kind: type[Patch], done: str) -> None:
+    """Raises ValueError if a model was changed by a method before."""
+    for patch in patches(model):
+        how = f"{done} in this model already" if isinstance(patch, kind) else "another method changed this model already"
+        raise ValueError(f"{how}: remove that first")
+
+
+def remove_patches(model: nn.Module, kind: type[Patch]) -> nn.Module:
+    """Undo the patches of a kind; the model.
+
+    Raises:
+        ValueError: There is none.
+    """
+    found = [patch for patch in patches(model) if isinstance(patch, kind)]
+    if not found:
+        raise ValueError(f"{type(model).__name__} does not run by it: there is nothing to remove")
+    for patch in found:
+        patch.remove()
+    return model
