@@ -46,13 +46,15 @@ class Clusters:
             window: Rows and columns of a window; None for the whole grid.
             plan: The operating point; its clusters fit into the window.
         """
-        self.grid: Grid = (tokens.shape[1], tokens.shape[2])
+        self.grid: Grid = (int(tokens.shape[1]), int(tokens.shape[2]))  # numbers, also while torch.jit traces
         self._residual = plan.form == "residual"
         window = window or self.grid
+        height, width = self.grid
         if not self._residual:
-            tokens = _padded(tokens, window)
-        rows = spans(tokens.shape[1], window[0], plan.clusters[0])
-        columns = spans(tokens.shape[2], window[1], plan.clusters[1])
+            height, width = count(height, window[0]) * window[0], count(width, window[1]) * window[1]
+            tokens = _padded(tokens, height - self.grid[0], width - self.grid[1])
+        rows = spans(height, window[0], plan.clusters[0])
+        columns = spans(width, window[1], plan.clusters[1])
         self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
         cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
         temperatures = _temperatures(cut, plan, len(tokens))
@@ -78,9 +80,9 @@ class Clusters:
             else:
                 windows = part.weights(windows)
             whole.append(join(windows, (part.rows.window, part.columns.window), (part.rows.count, part.columns.count)))
-        height, width = self.grid
-        tokens = self._assembled(whole)
-        return tokens if tokens.shape[1:3] == self.grid else tokens[:, :height, :width].contiguous()
+        tokens, (height, width) = self._assembled(whole), self.grid
+        padded = self._parts[-1].rows.tokens.stop > height or self._parts[-1].columns.tokens.stop > width
+        return tokens[:, :height, :width].contiguous() if padded else tokens
 
     def weight_sums(self) -> Tensor:
         """The sums of the weights that tokens are reconstructed with, all in a row."""
@@ -113,10 +115,8 @@ class Clusters:
         return torch.cat(rows, dim=1)
 
 
-def _padded(tokens: Tensor, window: Grid) -> Tensor:
-    """(B, H, W, C) with zeros at the bottom and on the right, to whole windows."""
-    height, width = tokens.shape[1:3]
-    below, right = count(height, window[0]) * window[0] - height, count(width, window[1]) * window[1] - width
+def _padded(tokens: Tensor, below: int, right: int) -> Tensor:
+    """(B, H, W, C) with rows of zeros below and columns of zeros on the right."""
     return F.pad(tokens, (0, 0, 0, right, 0, below)) if below or right else tokens
 
 

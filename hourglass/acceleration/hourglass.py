@@ -75,9 +75,9 @@ class Hourglass(Patch):
         """Number of blocks, start, the block behind which tokens are whole again, window and clusters."""
         stages = self.spec.stages_of(self.encoder)
         before = sum(len(blocks) for _, blocks in stages[: self._stage])
-        here = stages[self._stage][1]
-        until = before + len(here)
-        return sum(len(blocks) for _, blocks in stages), self.plan.start, until, self._window(here), self.plan.clusters
+        until = before + len(stages[self._stage][1])
+        window = self._window(self._blocks)
+        return sum(len(blocks) for _, blocks in stages), self.plan.start, until, window, self.plan.clusters
 
     def remove(self) -> None:
         """See `Patch`."""
@@ -134,7 +134,7 @@ class Hourglass(Patch):
                 f"the patch embedding of {type(self.encoder).__name__} returned a {type(output).__name__} in place of a "
                 "map (batch, channels, height, width); torch.fx cannot follow the hourglass: use torch.export"
             )
-        self.slot.begin((_number(output.shape[-2]), _number(output.shape[-1])))
+        self.slot.begin((int(output.shape[-2]), int(output.shape[-1])))
 
     def _leave_root(self, root: nn.Module, args: Args, output: Any) -> Any:
         return output if self.slot.outer else self.finish(output)
@@ -275,7 +275,7 @@ class Hourglass(Patch):
         return self.spec.stage_output(output, state)
 
     def _live_blocks(self) -> list[Any]:
-        """The blocks of the stage as they are now: those there were, or the first of them."""
+        """The blocks of the stage that are there now: those there were or the first of them, without wrappers."""
         _, blocks = self.spec.stages_of(self.encoder)[self._stage]
         known = self._blocks[: len(blocks)]
         if len(blocks) <= self._first or len(blocks) > len(known):
@@ -283,7 +283,7 @@ class Hourglass(Patch):
         for block, before in zip(blocks[self._first :], known[self._first :], strict=True):
             if block is not before and all(module is not before for module in block.modules()):
                 raise ValueError(self._changed())
-        return blocks
+        return known
 
     def _norm_stands(self) -> bool:
         """Whether clusters will go through the final norm: not where it was taken away since."""
@@ -489,7 +489,3 @@ def _watched(block: nn.Module) -> bool:
 def _is_mask(value: Any) -> bool:
     return isinstance(value, Tensor) or type(value).__name__ == "BlockMask"
 
-
-def _number(size: Any) -> int:
-    """A size as a number, which it is not while torch.jit traces."""
-    return int(size)

@@ -20,7 +20,7 @@ def _none(root: Any) -> Others:
 
 
 def _grid(block: Any, args: tuple[Any, ...]) -> Grid:
-    return args[0].shape[1], args[0].shape[2]
+    return int(args[0].shape[1]), int(args[0].shape[2])
 
 
 def _size(block: Any) -> Grid:

@@ -74,7 +74,7 @@ def _whole_stage(output: Any, state: ForwardState) -> Any:
 
 
 def _rows(block: Any, args: tuple[Any, ...]) -> Grid:
-    return args[0].shape[1], args[0].shape[2]
+    return int(args[0].shape[1]), int(args[0].shape[2])
 
 
 def _own_window(block: Any) -> Grid:
