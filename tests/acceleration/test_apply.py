@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import warnings
 
 import pytest
 import timm
@@ -10,7 +11,7 @@ from torch import nn
 import hourglass
 from hourglass import Plan
 
-PLAN = Plan(start=1, clusters=(3, 4), form="published")
+PLAN = Plan(start=1, clusters=(3, 4))
 
 
 def vit(**settings) -> nn.Module:
@@ -32,19 +33,45 @@ def test_importing_the_library_needs_torch_alone():
     assert "transformers" not in done.stdout
 
 
-def test_an_unsupported_model_is_told_what_is_supported():
-    with pytest.raises(ValueError, match=r"^Linear contains no encoder that can be accelerated; supported: ") as error:
-        hourglass.apply(nn.Linear(2, 2), PLAN)
-    for name in ("timm VisionTransformer", "transformers ViT", "DINOv3", "DPT", "Depth Anything", "Swin", "Sam"):
-        assert name in str(error.value)
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (nn.Linear(2, 2), r"^Linear contains no encoder that can be accelerated; nearest of the \d+ supported classes: "),
+        (timm.create_model("resnet18"), "^ResNet contains no encoder that can be accelerated; nearest "),
+        (
+            transformers.models.dinov2.modeling_dinov2.Dinov2Encoder(transformers.Dinov2Config(num_hidden_layers=1)),
+            r"^Dinov2Encoder is no whole encoder: pass the model around it \(Dinov2Model, Dinov2Backbone, or one with",
+        ),
+        (
+            transformers.SegformerModel(transformers.SegformerConfig(depths=[1] * 4)),
+            "^SegformerModel pools its tokens every few blocks",
+        ),
+        (
+            nn.Sequential(timm.create_model("hiera_tiny_224")),
+            "^Sequential contains Hiera, which pools its tokens every few blocks",
+        ),
+    ],
+    ids=["layer", "convolutions", "part", "pooling", "pooling inside"],
+)
+def test_an_unsupported_model_is_told_what_is_nearest(model, message):
+    with pytest.raises(ValueError, match=message) as error:
+        hourglass.apply(model, PLAN)
     assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 300
 
 
-@pytest.mark.parametrize("name", ["resnet18", "beit_base_patch16_224", "vit_relpos_small_patch16_224"])
+def test_a_class_with_another_name_is_told_the_nearest():
+    class ViTModle(nn.Module):
+        pass
+
+    with pytest.raises(ValueError, match="supported classes: .*ViTModel"):
+        hourglass.apply(ViTModle(), PLAN)
+
+
+@pytest.mark.parametrize("name", ["beit_base_patch16_224", "vit_relpos_small_patch16_224"])
 def test_models_that_only_look_alike_are_refused(name):
-    size = {} if name == "resnet18" else {"embed_dim": 32, "depth": 1, "num_heads": 2}
     with pytest.raises(ValueError, match="contains no encoder that can be accelerated"):
-        hourglass.apply(timm.create_model(name, num_classes=2, **size), PLAN)
+        hourglass.apply(timm.create_model(name, num_classes=2, embed_dim=32, depth=1, num_heads=2), PLAN)
 
 
 def test_twice_is_once_too_often():
@@ -57,6 +84,55 @@ def test_twice_is_once_too_often():
 def test_nothing_to_remove():
     with pytest.raises(ValueError, match=r"^VisionTransformer is not accelerated: there is nothing to remove$"):
         hourglass.remove(vit())
+
+
+class Pair(nn.Module):
+    """Two encoders, as in Depth Pro or beside a text tower."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches, self.image = vit(), nn.Sequential(vit(depth=3))
+
+    def forward(self, images):
+        return self.patches.forward_features(images), self.image[0].forward_features(images)
+
+
+def test_all_encoders_are_accelerated_and_all_are_undone(caplog):
+    model, images = Pair(), torch.randn(1, 3, 64, 64)
+    before = model(images)
+    with caplog.at_level("INFO", logger="hourglass"):
+        hourglass.apply(model, PLAN)
+    found = hourglass.summary(model)
+    assert [(one.path, one.blocks, one.start, one.until) for one in found] == [("patches", 4, 1, 4), ("image.0", 3, 1, 3)]
+    assert "VisionTransformer at 'image.0': all tokens become 3 x 4 clusters in blocks 2 to 3 of 3" in caplog.text
+    after = model(images)
+    assert [tokens.shape for tokens in after] == [tokens.shape for tokens in before]
+    assert not any(map(torch.equal, after, before))
+    hourglass.remove(model)
+    assert hourglass.summary(model) == []
+    assert all(map(torch.equal, model(images), before))
+
+
+def test_one_encoder_by_its_path():
+    model, images = Pair(), torch.randn(1, 3, 64, 64)
+    before = model(images)
+    hourglass.apply(model, PLAN, encoder="image")
+    assert [one.path for one in hourglass.summary(model)] == ["image.0"]
+    assert [torch.equal(one, other) for one, other in zip(model(images), before, strict=True)] == [True, False]
+    hourglass.apply(model, Plan(start=2, clusters=(4, 4)), encoder=["patches"])
+    assert [one.start for one in hourglass.summary(model)] == [2, 1]
+    with pytest.raises(ValueError, match="^'patches' in Pair is accelerated already"):
+        hourglass.apply(model, PLAN)
+    with pytest.raises(ValueError, match="^encoder: Pair has none at 'patch'; did you mean 'patches'"):
+        hourglass.apply(model, PLAN, encoder="patch")
+
+
+def test_one_plan_that_does_not_fit_changes_none():
+    model = Pair()
+    with pytest.raises(ValueError, match="the encoder has 3 blocks"):
+        hourglass.apply(model, Plan(start=3, clusters=(3, 4)))
+    assert not hourglass.is_applied(model)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 def test_what_is_around_the_encoder_does_not_matter():
@@ -105,7 +181,7 @@ def test_a_decoder_of_maps_cannot_be_reconstructed():
 
 
 def test_more_clusters_than_this_image_has_tokens():
-    model = hourglass.apply(vit(), Plan(start=1, clusters=(6, 7), form="published"))
+    model = hourglass.apply(vit(), Plan(start=1, clusters=(6, 7)))
     assert model(torch.randn(1, 3, 64, 64)).shape == (1, 5)
     message = "^plan.clusters 6 x 7 are more than the 5 x 8 tokens of this input: choose fewer, or a larger image$"
     with pytest.raises(ValueError, match=message):
@@ -113,7 +189,7 @@ def test_more_clusters_than_this_image_has_tokens():
 
 
 def test_more_rows_of_clusters_than_of_tokens_are_fine():
-    model = hourglass.apply(vit(), Plan(start=1, clusters=(10, 3), form="published"))
+    model = hourglass.apply(vit(), Plan(start=1, clusters=(10, 3)))
     assert model.forward_features(torch.randn(1, 3, 64, 64)).shape == (1, 65, 32)
 
 
@@ -158,3 +234,66 @@ def test_a_compiled_model_is_refused():
 def test_other_things_are_refused(model, plan):
     with pytest.raises(ValueError, match=r"^apply takes a torch.nn.Module and a Plan, got "):
         hourglass.apply(model or vit(), plan)
+
+
+def test_a_model_that_was_changed_over_the_hourglass_is_not_undone():
+    model = hourglass.apply(vit(), PLAN)
+
+    class Sharded(type(model)):
+        pass
+
+    model.__class__ = Sharded
+    with pytest.raises(ValueError, match="^the class of Sharded was changed after the model was accelerated"):
+        hourglass.remove(model)
+    assert hourglass.is_applied(model)
+
+
+def test_a_forward_that_was_replaced_before_is_refused():
+    model = timm.create_model("swin_tiny_patch4_window7_224", depths=(1, 2, 1, 1)).eval()
+    block = model.layers[1].blocks[1]
+    block.forward = block.forward
+    with pytest.raises(ValueError, match="^the forward of SwinTransformerBlock was replaced .*: apply first"):
+        hourglass.apply(model, Plan(start=1, clusters=(4, 4)))
+    assert not hourglass.is_applied(model)
+
+
+def test_is_causal_is_refused():
+    model = hourglass.apply(vit(), PLAN)
+    with pytest.raises(ValueError, match="^is_causal makes tokens follow each other"):
+        model.forward_features(torch.randn(1, 3, 64, 64), is_causal=True)
+
+
+@pytest.mark.parametrize("form", ["residual", "published"])
+def test_a_temperature_that_does_not_suit_is_told_once(form):
+    model, images = vit(), torch.randn(2, 3, 64, 64)
+    with pytest.warns(UserWarning, match=r"^plan.temperature 1e-05 does not suit the tokens of VisionTransformer: all"):
+        hourglass.apply(model, Plan(start=1, clusters=(3, 4), temperature=1e-5, form=form))(images)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model(images)
+        hourglass.remove(model)
+        hourglass.apply(model, PLAN)(images)
+
+
+def test_tokens_that_fade_away_are_told():
+    model = vit()
+    with pytest.warns(UserWarning, match="tokens fade away"):
+        hourglass.apply(model, Plan(start=1, clusters=(3, 4), temperature=1e4, form="published"))(torch.randn(1, 3, 64, 64))
+
+
+def test_a_plan_that_saves_nothing_is_told():
+    config = transformers.SamVisionConfig(
+        hidden_size=16, output_channels=8, num_hidden_layers=2, num_attention_heads=2, image_size=64, patch_size=8,
+        window_size=5, global_attn_indexes=[], mlp_dim=32,
+    )  # fmt: skip
+    model = transformers.models.sam.modeling_sam.SamVisionEncoder(config).eval()
+    hourglass.apply(model, Plan(start=1, clusters=(4, 4), form="published"))
+    with pytest.warns(UserWarning, match="8 x 8 clusters in place of 8 x 8 tokens save nothing: choose smaller"):
+        model(torch.randn(1, 3, 64, 64))
+
+
+def test_a_pre_hook_on_a_deep_block_is_told():
+    model = vit()
+    model.blocks[2].register_forward_pre_hook(lambda *_: None)
+    with pytest.warns(UserWarning, match="^a forward pre-hook on block 2 of VisionTransformer may see clusters"):
+        hourglass.apply(model, PLAN)

@@ -6,10 +6,23 @@ import pytest
 from hourglass import Plan
 
 
-def test_defaults_are_those_of_the_paper():
+def test_defaults_of_the_residual_form_have_no_unit():
     plan = Plan(start=10, clusters=(28, 28))
+    assert (plan.form, plan.iterations, plan.window, plan.temperature, plan.sharpness) == ("residual", 5, 5, None, 10.0)
+    assert (plan.neighbors, plan.reconstruct, plan.semantics) == (4, "encoder", "official")
+
+
+def test_defaults_of_the_published_form_are_those_of_the_paper():
+    plan = Plan(start=10, clusters=(28, 28), form="published")
     assert (plan.iterations, plan.window, plan.temperature, plan.neighbors) == (5, 5, 0.02, 20)
     assert (plan.reconstruct, plan.semantics) == ("encoder", "official")
+
+
+def test_what_is_recorded_is_resolved():
+    assert dataclasses.asdict(Plan(1, (2, 2), form="published"))["temperature"] == 0.02
+    assert dataclasses.asdict(Plan(1, (2, 2)))["neighbors"] == 4
+    assert Plan(1, (2, 2)) == Plan(1, (2, 2), neighbors=4, sharpness=10.0)
+    assert Plan(1, (2, 2), temperature=0.5, neighbors=1).temperature == 0.5
 
 
 def test_a_plan_is_a_value():
@@ -38,6 +51,9 @@ def test_a_plan_is_a_value():
         ("temperature", "0.02", "plan.temperature must be a number, got '0.02'"),
         ("neighbors", 0, "plan.neighbors must be at least 1, got 0"),
         ("reconstruct", "head", "plan.reconstruct must be one of 'encoder', 'decoder', got 'head'"),
+        ("reconstruct", "decoder", "plan.reconstruct is 'decoder', but class scores have no residual to add to: use .*"),
+        ("form", "paper", "plan.form must be one of 'residual', 'published', got 'paper'"),
+        ("sharpness", 0, "plan.sharpness must be above 0 and finite, got 0"),
         ("semantics", "Paper", "plan.semantics must be one of 'official', 'paper', got 'Paper'"),
     ],
 )

@@ -12,8 +12,7 @@ from torch import Tensor
 
 import hourglass
 from hourglass import Plan
-from hourglass.acceleration import clusters
-from hourglass.acceleration.plain import squeeze
+from hourglass.acceleration import clustering
 from hourglass.operators import cluster, reconstruct
 
 PLAN = Plan(start=2, clusters=(3, 4), iterations=3, window=3, temperature=0.1, neighbors=5, form="published")
@@ -150,13 +149,13 @@ def test_dpt_reconstructs_what_its_neck_reads_and_nothing_else(zoo, monkeypatch)
     *states, final = transformers_states(entry.model().dpt, images, entry)
     taps: list[Tensor] = []
     model.neck.register_forward_pre_hook(lambda neck, args: taps.extend(args[0]))
-    widened = []
-    widen = squeeze.Squeeze.widen
-    monkeypatch.setattr(squeeze.Squeeze, "widen", lambda self, x: widened.append(x) or widen(self, x))
+    rebuilt = []
+    rebuild = clustering.Clusters.rebuild
+    monkeypatch.setattr(clustering.Clusters, "rebuild", lambda self, x: rebuilt.append(x) or rebuild(self, x))
     depth = model(images).predicted_depth
     for got, want in zip(taps, states[1:], strict=True):  # blocks 0 to 3 are tapped
         torch.testing.assert_close(got, want)
-    assert len(widened) == 2
+    assert len(rebuilt) == 2
     asked = model(images, output_hidden_states=True)
     assert torch.equal(asked.predicted_depth, depth)
     for got, want in zip(asked.hidden_states, states, strict=True):
@@ -169,8 +168,8 @@ def test_dpt_reconstructs_what_its_neck_reads_and_nothing_else(zoo, monkeypatch)
 
 def test_weights_are_computed_once_for_all_maps(entry, monkeypatch):
     calls = []
-    weights = clusters.reconstruction_weights
-    monkeypatch.setattr(clusters, "reconstruction_weights", lambda *a, **k: calls.append(a) or weights(*a, **k))
+    weights = clustering.reconstruction_weights
+    monkeypatch.setattr(clustering, "reconstruction_weights", lambda *a, **k: calls.append(a) or weights(*a, **k))
     entry.run(hourglass.apply(entry.model(), Plan(start=1, clusters=(3, 4), form="published")), entry.images())
     assert len(calls) == 1
 
