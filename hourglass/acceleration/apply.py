@@ -160,7 +160,9 @@ def _unknown(model: nn.Module, catalogue: Catalogue) -> str:
     classes = catalogue.classes()
     neighbours = [target.split(":")[1] for target in classes if target.split(":")[0] == type(model).__module__]
     if neighbours:
-        return f"{name} is no whole encoder: pass the model around it ({', '.join(neighbours)}, or one with that inside)"
+        return (
+            f"{name} is no whole encoder: pass the model around it ({', '.join(neighbours)}, or one with that inside)"
+        )
     names = sorted({target.split(":")[1] for target in classes})
     near = get_close_matches(name, names, n=3, cutoff=0.5) or ["VisionTransformer", "ViTModel", "SwinTransformer"]
     return (

@@ -37,9 +37,7 @@ def resized_table(table: Tensor, window: Grid, clusters: Grid) -> Tensor:
     return F.interpolate(image, size=_offsets(clusters), mode="bilinear").flatten(2)[0].t()
 
 
-def log_offsets(
-    window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device
-) -> Tensor:
+def log_offsets(window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Where SwinV2's continuous position bias is evaluated for windows of clusters.
 
     A window of (H, W) tokens holds (h, w) clusters, so neighbouring clusters are H / h rows and W / w columns of tokens
@@ -60,9 +58,7 @@ def log_offsets(
     return made_once(_log_offsets, tuple(window), tuple(pretrained), clusters, dtype, device)
 
 
-def _log_offsets(
-    window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device
-) -> Tensor:
+def _log_offsets(window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device) -> Tensor:
     scaled = []
     for tokens, learned, centers in zip(window, pretrained if pretrained[0] > 0 else window, clusters, strict=True):
         offsets = torch.arange(1 - centers, centers, device=device, dtype=torch.float32)

@@ -58,14 +58,14 @@ class Clusters:
         self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
         cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
         temperatures = _temperatures(cut, plan, len(tokens))
-        self._parts = [
-            _part(*part, temperature, plan) for part, temperature in zip(cut, temperatures, strict=True)
-        ]
+        self._parts = [_part(*part, temperature, plan) for part, temperature in zip(cut, temperatures, strict=True)]
         self._across = len(columns)
-        self.small = self._assembled([
-            join(part.centers, (part.rows.few, part.columns.few), (part.rows.count, part.columns.count))
-            for part in self._parts
-        ])
+        self.small = self._assembled(
+            [
+                join(part.centers, (part.rows.few, part.columns.few), (part.rows.count, part.columns.count))
+                for part in self._parts
+            ]
+        )
         for watcher in _watchers:
             watcher(self)
 
@@ -90,9 +90,7 @@ class Clusters:
 
     def relative_sharpness(self, temperature: float) -> Tensor:
         """What `Plan.sharpness` a temperature amounts to for these tokens, on average."""
-        sharp = [
-            temperature / relative_temperature(part.tokens, *_grids(part), sharpness=1.0) for part in self._parts
-        ]
+        sharp = [temperature / relative_temperature(part.tokens, *_grids(part), sharpness=1.0) for part in self._parts]
         return torch.cat(sharp).mean()
 
     def labels(self) -> Tensor:
@@ -124,9 +122,7 @@ def _cut(tokens: Tensor, rows: Span, columns: Span) -> Tensor:
     return split(tokens[:, rows.tokens, columns.tokens], (rows.window, columns.window))
 
 
-def _temperatures(
-    cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int
-) -> list[float] | list[Tensor]:
+def _temperatures(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) -> list[float] | list[Tensor]:
     """For each part; relative to how far the tokens of all windows of an image are from their cells' means."""
     if plan.temperature is not None:
         return [plan.temperature] * len(cut)

@@ -488,4 +488,3 @@ def _watched(block: nn.Module) -> bool:
 
 def _is_mask(value: Any) -> bool:
     return isinstance(value, Tensor) or type(value).__name__ == "BlockMask"
-

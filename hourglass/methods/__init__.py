@@ -93,7 +93,7 @@ def remove(method: str, model: nn.Module) -> nn.Module:
     Raises:
         UserError: No method has that name, or the model does not run by it.
     """
-    chosen = _METHODS.get(method)
+    chosen = METHODS.get(method)
     try:
         return chosen.remove(model)
     except ValueError as error:

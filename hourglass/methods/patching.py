@@ -33,7 +33,9 @@ def find(model: nn.Module, targets: Sequence[str]) -> nn.Module | None:
 def refuse_patched(model: nn.Module, kind: type[Patch], done: str) -> None:
     """Raises ValueError if a model was changed by a method before."""
     for patch in patches(model):
-        how = f"{done} in this model already" if isinstance(patch, kind) else "another method changed this model already"
+        how = (
+            f"{done} in this model already" if isinstance(patch, kind) else "another method changed this model already"
+        )
         raise ValueError(f"{how}: remove that first")
 
 

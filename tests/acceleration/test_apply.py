@@ -36,7 +36,10 @@ def test_importing_the_library_needs_torch_alone():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (nn.Linear(2, 2), r"^Linear contains no encoder that can be accelerated; nearest of the \d+ supported classes: "),
+        (
+            nn.Linear(2, 2),
+            r"^Linear contains no encoder that can be accelerated; nearest of the \d+ supported classes: ",
+        ),
         (timm.create_model("resnet18"), "^ResNet contains no encoder that can be accelerated; nearest "),
         (
             transformers.models.dinov2.modeling_dinov2.Dinov2Encoder(transformers.Dinov2Config(num_hidden_layers=1)),
@@ -103,7 +106,10 @@ def test_all_encoders_are_accelerated_and_all_are_undone(caplog):
     with caplog.at_level("INFO", logger="hourglass"):
         hourglass.apply(model, PLAN)
     found = hourglass.summary(model)
-    assert [(one.path, one.blocks, one.start, one.until) for one in found] == [("patches", 4, 1, 4), ("image.0", 3, 1, 3)]
+    assert [(one.path, one.blocks, one.start, one.until) for one in found] == [
+        ("patches", 4, 1, 4),
+        ("image.0", 3, 1, 3),
+    ]
     assert "VisionTransformer at 'image.0': all tokens become 3 x 4 clusters in blocks 2 to 3 of 3" in caplog.text
     after = model(images)
     assert [tokens.shape for tokens in after] == [tokens.shape for tokens in before]
@@ -278,7 +284,9 @@ def test_a_temperature_that_does_not_suit_is_told_once(form):
 def test_tokens_that_fade_away_are_told():
     model = vit()
     with pytest.warns(UserWarning, match="tokens fade away"):
-        hourglass.apply(model, Plan(start=1, clusters=(3, 4), temperature=1e4, form="published"))(torch.randn(1, 3, 64, 64))
+        hourglass.apply(model, Plan(start=1, clusters=(3, 4), temperature=1e4, form="published"))(
+            torch.randn(1, 3, 64, 64)
+        )
 
 
 def test_a_plan_that_saves_nothing_is_told():

@@ -51,7 +51,11 @@ def test_a_plan_is_a_value():
         ("temperature", "0.02", "plan.temperature must be a number, got '0.02'"),
         ("neighbors", 0, "plan.neighbors must be at least 1, got 0"),
         ("reconstruct", "head", "plan.reconstruct must be one of 'encoder', 'decoder', got 'head'"),
-        ("reconstruct", "decoder", "plan.reconstruct is 'decoder', but class scores have no residual to add to: use .*"),
+        (
+            "reconstruct",
+            "decoder",
+            "plan.reconstruct is 'decoder', but class scores have no residual to add to: use .*",
+        ),
         ("form", "paper", "plan.form must be one of 'residual', 'published', got 'paper'"),
         ("sharpness", 0, "plan.sharpness must be above 0 and finite, got 0"),
         ("semantics", "Paper", "plan.semantics must be one of 'official', 'paper', got 'Paper'"),

@@ -1,13 +1,13 @@
 """The classes of encoders that are known, in one registry.
 
 A name stands for a sequence of `EncoderSpec` (and `Refusal`). Descriptions name classes as text, so no framework is
-ever imported. Other packages add theirs as entry points of the group ``hourglass.encoders``.
+ever imported. Other packages and a user's folder add theirs, as to every `Registry`; what was added last is asked
+first, so they can take over a subclass of a class that is known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import entry_points
 
 from torch import nn
 
@@ -25,7 +25,6 @@ ENCODERS: Registry[Descriptions] = Registry(
         "swin": "hourglass.acceleration.encoders.swin:SPECS",
         "sam": "hourglass.acceleration.encoders.sam:SPECS",
         "refused": "hourglass.acceleration.encoders.refused:SPECS",
-        **{point.name: point.value for point in entry_points(group="hourglass.encoders")},
     },
 )
 
@@ -37,7 +36,7 @@ class Catalogue:
         """Loads them."""
         self._own: dict[str, list[EncoderSpec | Refusal]] = {}
         self._children: dict[str, EncoderSpec] = {}
-        for name in ENCODERS.names():
+        for name in reversed(ENCODERS.names()):
             for spec in ENCODERS.get(name):
                 for target in spec.classes:
                     self._own.setdefault(target, []).append(spec)

@@ -20,7 +20,9 @@ def _none(root: Any) -> Others:
 def _stages(root: Any, paths: Sequence[str]) -> list[Stage]:
     """The layers that have blocks; they are the encoder's own children where timm made it a list of features."""
     layers = getattr(root, "layers", None)
-    return [(stage, stage.blocks) for stage in (root.children() if layers is None else layers) if hasattr(stage, "blocks")]
+    return [
+        (stage, stage.blocks) for stage in (root.children() if layers is None else layers) if hasattr(stage, "blocks")
+    ]
 
 
 def _window(block: Any) -> Grid:

@@ -21,7 +21,9 @@ def demo(
     ] = None,
     start: Annotated[int | None, typer.Option(help="Blocks before the clustering; default: a plan of a suite.")] = None,
     clusters: Annotated[tuple[int, int] | None, typer.Option(help="Rows and columns of clusters.")] = None,
-    temperature: Annotated[float, typer.Option(help="Factor on squared distances.")] = 0.02,
+    temperature: Annotated[
+        float | None, typer.Option(help="Factor on squared distances; by default, what suits the tokens.")
+    ] = None,
     data: DataOption = DATA,
     output: Annotated[Path, typer.Option(help="Picture to write.")] = Path("demo.png"),
 ) -> None:

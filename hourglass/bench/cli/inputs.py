@@ -35,7 +35,7 @@ REGISTRIES = {
     Kind.MODELS: "hourglass.bench.models:MODELS",
     Kind.DATASETS: "hourglass.bench.datasets:DATASETS",
     Kind.METHODS: "hourglass.methods:METHODS",
-    Kind.ENCODERS: "hourglass.acceleration.adapters:ENCODERS",
+    Kind.ENCODERS: "hourglass.acceleration.encoders:ENCODERS",
     Kind.BACKENDS: "hourglass.bench.backends:BACKENDS",
     Kind.LAYOUTS: "hourglass.bench.models.checkpoints:LAYOUTS",
     Kind.RECIPES: "hourglass.bench.training:RECIPES",

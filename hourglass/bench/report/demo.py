@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hourglass import acceleration
-from hourglass.acceleration.clusters import watched
+from hourglass.acceleration.clustering import watched
 from hourglass.acceleration.plan import Plan
 from hourglass.bench import datasets, models, pictures, tasks
 from hourglass.bench.datasets.base import Category
@@ -77,7 +77,7 @@ def default_plan(model: str, task: str) -> Plan:
     raise UserError(f"model: no suite has a plan for '{model}' and {task}; give --start and --clusters")
 
 
-def plan(start: int, clusters: tuple[int, int], temperature: float) -> Plan:
+def plan(start: int, clusters: tuple[int, int], temperature: float | None) -> Plan:
     """A plan from the command line.
 
     Raises:

@@ -142,7 +142,7 @@ class PublishedTable(Document):
         if row.method != "hourglass":
             return {**row.settings, **self.unprinted.get(row.method, {})}
         start = row.alpha if row.start is None else row.start
-        return {"start": start, "clusters": list(row.clusters or ()), **(self.plan or {})}
+        return {"form": "published", "start": start, "clusters": list(row.clusters or ()), **(self.plan or {})}
 
     def plans(self, method: str) -> dict[str, dict[str, Any]]:
         """The plans behind all rows of a method, by the names of their cases."""

@@ -112,7 +112,9 @@ def test_threads_do_not_meet(built, form):
             for _ in range(4):
                 barrier.wait()
                 outputs = built.run(model, batches[index])
-                wrong.extend(one for one, two in zip(outputs, expected[index], strict=True) if not torch.equal(one, two))
+                wrong.extend(
+                    one for one, two in zip(outputs, expected[index], strict=True) if not torch.equal(one, two)
+                )
 
     threads = [threading.Thread(target=run, args=(index,)) for index in range(2)]
     for thread in threads:
@@ -221,7 +223,10 @@ def test_checkpointing_gives_the_same_gradients(built, form):
 @pytest.mark.parametrize(
     ("name", "reentrant"),
     [
-        *((name, False) for name in ("timm ViT", "timm-swin", "timm ViT, mixed rotary", "timm DINOv3", "timm features")),
+        *(
+            (name, False)
+            for name in ("timm ViT", "timm-swin", "timm ViT, mixed rotary", "timm DINOv3", "timm features")
+        ),
         *((name, True) for name in ("timm ViT", "timm-swin", "timm features")),  # the others need keywords
     ],
 )
@@ -421,4 +426,3 @@ def test_blocks_alone_say_what_to_do(built):
     args, kwargs = captured[0]
     with pytest.raises(ValueError, match="of a forward pass that is over: run the whole encoder"):
         deep_blocks(model)[1](*args, **kwargs)
-

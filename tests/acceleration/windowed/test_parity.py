@@ -106,7 +106,9 @@ def test_timm_swin_equals_the_authors(case, fill, images):
 
 def test_the_paper_masks_by_the_shift_that_is_made(fill, images):
     shape, settings = SWIN["square-first-block"]
-    settings = Plan(settings.start, settings.clusters, temperature=settings.temperature, semantics="paper", form="published")
+    settings = Plan(
+        settings.start, settings.clusters, temperature=settings.temperature, semantics="paper", form="published"
+    )
     model = hourglass.apply(fill(SwinBackbone(SwinConfig(**CONFIG))), settings)
     assert difference(model(images(*shape)).feature_maps[0], golden_maps("square-first-block")[0]) > 0.01
 

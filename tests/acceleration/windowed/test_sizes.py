@@ -14,7 +14,10 @@ PLAN = Plan(start=3, clusters=(2, 2), temperature=0.2, form="published")  # an o
 def test_both_semantics_differ(entry):
     images = entry.images()
     official, paper = (
-        entry.run(hourglass.apply(entry.model(), Plan(3, (2, 2), temperature=0.2, semantics=semantics, form="published")), images)
+        entry.run(
+            hourglass.apply(entry.model(), Plan(3, (2, 2), temperature=0.2, semantics=semantics, form="published")),
+            images,
+        )
         for semantics in ("official", "paper")
     )
     assert not all(map(torch.equal, official, paper))

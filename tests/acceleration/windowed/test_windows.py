@@ -32,7 +32,9 @@ def test_join_undoes_split(grid, window):
     ],
 )
 def test_a_window_that_is_cut_off_has_clusters_in_proportion(side, window, few, expected):
-    found = [(s.tokens.start, s.tokens.stop, s.clusters.start, s.clusters.stop, *s[2:]) for s in spans(side, window, few)]
+    found = [
+        (s.tokens.start, s.tokens.stop, s.clusters.start, s.clusters.stop, *s[2:]) for s in spans(side, window, few)
+    ]
     assert found == expected
 
 

@@ -32,9 +32,9 @@ needs_maskdino = pytest.mark.skipif(find_spec("maskdino") is None, reason="needs
 
 PLANS = {
     "none": None,
-    "official": hourglass.Plan(start=3, clusters=(3, 3)),
-    "paper": hourglass.Plan(start=3, clusters=(3, 3), semantics="paper"),
-    "even": hourglass.Plan(start=4, clusters=(2, 2)),
+    "official": hourglass.Plan(start=3, clusters=(3, 3), form="published"),
+    "paper": hourglass.Plan(start=3, clusters=(3, 3), semantics="paper", form="published"),
+    "even": hourglass.Plan(start=4, clusters=(2, 2), form="published"),
 }
 TOLERANCE = 2e-5
 
@@ -86,7 +86,7 @@ def test_swin_is_left_as_it_was(package):
     native, _ = swins(package)
     images = photographs(1, 44, 76)
     before, attributes = native(images), [set(vars(module)) for module in native.modules()]
-    hourglass.apply(native, hourglass.Plan(start=3, clusters=(3, 3)))
+    hourglass.apply(native, hourglass.Plan(start=3, clusters=(3, 3), form="published"))
     changed = native(images)
     assert not any(torch.equal(changed[name], before[name]) for name in before)
     hourglass.remove(native)
@@ -144,7 +144,7 @@ def test_vitdet_without_windows_is_refused():
 
     native = ViT(img_size=44, patch_size=4, **{**VIT, "window_block_indexes": (), "window_size": 0})
     with pytest.raises(ValueError, match="every block of this ViT attends globally"):
-        hourglass.apply(native, hourglass.Plan(start=2, clusters=(3, 3)))
+        hourglass.apply(native, hourglass.Plan(start=2, clusters=(3, 3), form="published"))
 
 
 SMALL = {
@@ -269,7 +269,7 @@ def test_maskdino_predicts_what_its_own_forward_does(config, plan):
 def test_maskdino_is_left_as_it_was():
     native, images = small_maskdino(INSTANCE), photographs(1, 64, 96)
     before, attributes = native(images), [set(vars(module)) for module in native.modules()]
-    hourglass.apply(native, hourglass.Plan(start=3, clusters=(3, 3)))
+    hourglass.apply(native, hourglass.Plan(start=3, clusters=(3, 3), form="published"))
     assert not torch.equal(native(images).masks_queries_logits, before.masks_queries_logits)
     hourglass.remove(native)
     after = native(images)

@@ -28,10 +28,12 @@ pytestmark = pytest.mark.framework
 SIDE, PATCH, WIDTH, DEPTH, HEADS, CLASSES = 64, 8, 32, 4, 4, 5
 PLANS = {
     "none": None,
-    "decoder": hourglass.Plan(start=2, clusters=(5, 6), reconstruct="decoder"),
-    "decoder, paper": hourglass.Plan(start=0, clusters=(5, 6), reconstruct="decoder", semantics="paper"),
-    "encoder": hourglass.Plan(start=1, clusters=(5, 6)),
-    "nearest": hourglass.Plan(start=2, clusters=(4, 4), neighbors=1),
+    "decoder": hourglass.Plan(start=2, clusters=(5, 6), reconstruct="decoder", form="published"),
+    "decoder, paper": hourglass.Plan(
+        start=0, clusters=(5, 6), reconstruct="decoder", semantics="paper", form="published"
+    ),
+    "encoder": hourglass.Plan(start=1, clusters=(5, 6), form="published"),
+    "nearest": hourglass.Plan(start=2, clusters=(4, 4), neighbors=1, form="published"),
 }
 TOLERANCE = 2e-5
 
@@ -96,7 +98,7 @@ def test_sliding_windows_are_those_of_the_own_protocol(native, plan):
 def test_removed_without_a_trace(native, place):
     images = photographs(1, SIDE, 72)
     before, attributes = native(images), [set(vars(module)) for module in native.modules()]
-    hourglass.apply(native, hourglass.Plan(start=2, clusters=(4, 4), reconstruct=place))
+    hourglass.apply(native, hourglass.Plan(start=2, clusters=(4, 4), reconstruct=place, form="published"))
     accelerated = native(images)
     assert not torch.equal(accelerated, before)
     assert torch.equal(pickle.loads(pickle.dumps(native))(images), accelerated)
@@ -109,7 +111,7 @@ def test_removed_without_a_trace(native, place):
 def test_every_map_that_leaves_the_encoder_is_whole():
     native = randomized(MmsegSegmentor(config(out_indices=[0, 2, 3], final_norm=False)))
     before = native.model.backbone(photographs(1, 48, 80))
-    hourglass.apply(native.model.backbone, hourglass.Plan(start=1, clusters=(4, 5)))
+    hourglass.apply(native.model.backbone, hourglass.Plan(start=1, clusters=(4, 5), form="published"))
     after = native.model.backbone(photographs(1, 48, 80))
     assert [tuple(level.shape) for level in after] == [(1, WIDTH, 6, 10)] * 3
     assert torch.equal(after[0], before[0])
@@ -148,13 +150,15 @@ def test_metrics_and_cost_are_those_of_the_own_model(native, plan):
 def test_a_decoder_of_several_maps_cannot_run_on_clusters():
     native = MmsegSegmentor(config(out_indices=[1, 3]))
     with pytest.raises(ValueError, match=r"last feature map alone.*reconstruct='encoder'"):
-        hourglass.apply(native, hourglass.Plan(start=2, clusters=(4, 4), reconstruct="decoder"))
+        hourglass.apply(native, hourglass.Plan(start=2, clusters=(4, 4), reconstruct="decoder", form="published"))
 
 
 def test_a_backbone_alone_has_no_decoder():
     native = MmsegSegmentor(config())
     with pytest.raises(ValueError, match="no module `decode_head`"):
-        hourglass.apply(native.model.backbone, hourglass.Plan(start=2, clusters=(4, 4), reconstruct="decoder"))
+        hourglass.apply(
+            native.model.backbone, hourglass.Plan(start=2, clusters=(4, 4), reconstruct="decoder", form="published")
+        )
 
 
 def test_published_weights_go_into_the_engine_unchanged(native):
