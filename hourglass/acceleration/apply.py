@@ -15,6 +15,7 @@ from hourglass.acceleration.encoders import Catalogue
 from hourglass.acceleration.hourglass import Hourglass
 from hourglass.acceleration.patch import patches
 from hourglass.acceleration.plan import Plan
+from hourglass.acceleration.published import PublishedHourglass
 from hourglass.acceleration.spec import EncoderSpec, Refusal
 from hourglass.acceleration.windows import Grid
 from hourglass.registry import hint
@@ -87,13 +88,17 @@ def apply(model: Model, plan: Plan, *, encoder: str | Sequence[str] | None = Non
         if patches(module):
             what = f"'{path}' in {_name(model)}" if path else _name(model)
             raise ValueError(f"{what} is accelerated already: call hourglass.remove(model) first")
-    made: list[Hourglass] = []
+    before = patches(model)
     try:
         for _, module, spec in chosen:
-            made.append((spec.patch or Hourglass)(spec, module, model, plan))
+            if plan.form == "published" and spec.windows is None:
+                (spec.published or PublishedHourglass)(spec, module, model, plan)
+            else:
+                Hourglass(spec, module, plan)
     except ValueError:
-        for patch in made:
-            patch.remove()
+        for patch in patches(model):
+            if all(patch is not other for other in before):
+                patch.remove()
         raise
     for line in summary(model):
         _LOG.info("%s", line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -57,12 +57,15 @@ class Clusters:
         columns = spans(width, window[1], plan.clusters[1])
         self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
         cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
-        temperatures = _temperatures(cut, plan, len(tokens))
-        self._parts = [_part(*part, temperature, plan) for part, temperature in zip(cut, temperatures, strict=True)]
+        temperatures: Sequence[float | Tensor] = _temperatures(cut, plan, len(tokens))
+        self._parts = [
+            _part(down, across, windows, temperature, plan)
+            for (down, across, windows), temperature in zip(cut, temperatures, strict=True)
+        ]
         self._across = len(columns)
         self.small = self._assembled(
             [
-                join(part.centers, (part.rows.few, part.columns.few), (part.rows.count, part.columns.count))
+                join(part.centers, (part.rows.few, part.columns.few), (part.rows.windows, part.columns.windows))
                 for part in self._parts
             ]
         )
@@ -79,7 +82,9 @@ class Clusters:
                 windows = part.weights.residual(windows, part.tokens, part.centers)
             else:
                 windows = part.weights(windows)
-            whole.append(join(windows, (part.rows.window, part.columns.window), (part.rows.count, part.columns.count)))
+            whole.append(
+                join(windows, (part.rows.window, part.columns.window), (part.rows.windows, part.columns.windows))
+            )
         tokens, (height, width) = self._assembled(whole), self.grid
         padded = self._parts[-1].rows.tokens.stop > height or self._parts[-1].columns.tokens.stop > width
         return tokens[:, :height, :width].contiguous() if padded else tokens
@@ -97,7 +102,7 @@ class Clusters:
         """(H, W) int64 of the first image: a number for the center nearest to each token."""
         found, numbered = [], 0
         for part in self._parts:
-            counts = (part.rows.count, part.columns.count)
+            counts = (part.rows.windows, part.columns.windows)
             windows, few = counts[0] * counts[1], part.centers.shape[1]
             nearest = torch.cdist(part.tokens[:windows].float(), part.centers[:windows].float()).argmin(2)
             nearest = nearest + numbered + torch.arange(windows, device=nearest.device)[:, None] * few
@@ -125,10 +130,10 @@ def _cut(tokens: Tensor, rows: Span, columns: Span) -> Tensor:
 def _temperatures(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) -> list[float] | list[Tensor]:
     """For each part; relative to how far the tokens of all windows of an image are from their cells' means."""
     if plan.temperature is not None:
-        return [plan.temperature] * len(cut)
+        return [plan.temperature for _ in cut]
     spread, total = torch.zeros(()), 0
     for rows, columns, tokens in cut:
-        windows = rows.count * columns.count
+        windows = rows.windows * columns.windows
         own = relative_temperature(
             tokens,
             (rows.window, columns.window),
@@ -140,7 +145,7 @@ def _temperatures(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) 
             return [own]
         share = windows * rows.window * columns.window
         spread, total = spread.to(own.device) + share / own.view(batch, windows)[:, 0], total + share
-    return [(total / spread).repeat_interleave(rows.count * columns.count) for rows, columns, _ in cut]
+    return [(total / spread).repeat_interleave(rows.windows * columns.windows) for rows, columns, _ in cut]
 
 
 def _part(rows: Span, columns: Span, tokens: Tensor, temperature: float | Tensor, plan: Plan) -> _Part:

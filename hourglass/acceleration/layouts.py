@@ -46,7 +46,8 @@ class _Sequence:
         return tuple(tokens.shape[1:2])
 
     def grid(self, tokens: Tensor, others: Others, grid: Grid) -> Tensor:
-        return tokens[:, others[0] : tokens.shape[1] - others[1]].unflatten(1, grid)
+        inside: Tensor = tokens[:, others[0] : tokens.shape[1] - others[1]].unflatten(1, grid)
+        return inside
 
     def laid_out(self, grid: Tensor, beside: Tensor, others: Others) -> Tensor:
         before, behind = others

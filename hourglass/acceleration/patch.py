@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from torch import nn
@@ -38,7 +38,7 @@ class Patch:
         """
         self._handles.append(module.register_forward_hook(hook, prepend=True, always_call=always))
 
-    def extend(self, module: nn.Module, methods: type[Any]) -> None:
+    def extend(self, module: nn.Module, methods: Any) -> None:
         """Lets the methods of another class come before those of the module's own.
 
         They find this patch by `patch_of`. As methods belong to a class, they reach replicas of the module as well.
@@ -51,7 +51,8 @@ class Patch:
                 f"the forward of {type(module).__name__} was replaced (as accelerate's offloading does): apply first, "
                 "then do that"
             )
-        module.__class__ = _extended(type(module), methods)
+        base: Any = type(module)
+        module.__class__ = _extended(base, methods)
         module.__dict__[_PATCH] = self
         self._extended.append(module)
 
@@ -62,7 +63,7 @@ class Patch:
             ValueError: Something else was laid over the changes since. Nothing is changed then.
         """
         for module in self._extended:
-            if not hasattr(type(module), "_hourglass_base") or "_hourglass_base" not in vars(type(module)):
+            if "_hourglass_base" not in vars(type(module)):
                 raise ValueError(
                     f"the class of {type(module).__name__} was changed after the model was accelerated (as sharding "
                     "and parametrization do): undo that first"
@@ -92,8 +93,8 @@ def foreign(hook: Any) -> bool:
     return not str(getattr(function, "__module__", "")).startswith(_OWN)
 
 
-@lru_cache(maxsize=None)
-def _extended(base: type[Any], methods: type[Any]) -> type[Any]:
+@cache
+def _extended(base: Any, methods: Any) -> Any:
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}
     own = {"_hourglass_base": base, "_hourglass_methods": methods, "__reduce_ex__": _reduce}
     return type(base.__name__, (methods, base), {**names, **own})
@@ -104,10 +105,10 @@ def _reduce(module: Any, protocol: Any) -> Any:
     kind = type(module)
     if "_hourglass_base" not in vars(kind):
         return object.__reduce_ex__(module, protocol)
-    _, _, *state = object.__reduce_ex__(module, protocol)
-    return (_made, (kind._hourglass_base, kind._hourglass_methods), *state)
+    reduced: Any = object.__reduce_ex__(module, protocol)
+    return (_made, (kind._hourglass_base, kind._hourglass_methods), *reduced[2:])
 
 
-def _made(base: type[Any], methods: type[Any]) -> Any:
-    kind = _extended(base, methods)
+def _made(base: Any, methods: Any) -> Any:
+    kind: Any = _extended(base, methods)
     return kind.__new__(kind)

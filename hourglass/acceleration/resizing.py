@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-import torch
 from torch import Tensor, nn
 
 from hourglass.acceleration.bias import log_offsets, position_index, resized_table
 from hourglass.acceleration.patch import patch_of
-from hourglass.acceleration.windows import Grid
+from hourglass.acceleration.plan import Plan
+from hourglass.acceleration.windows import Grid, shift_mask
 
 Kind = TypeVar("Kind")
 
@@ -37,6 +37,24 @@ class Geometry(NamedTuple):
     window: Grid
     shift: Grid
     mask: Tensor | None
+
+
+def geometry(shift: Grid, grid: Grid, plan: Plan, like: Tensor) -> Geometry:
+    """How a block attends to clusters whose model rolls it by `shift`.
+
+    Args:
+        shift: Rows and columns that the block rolls its own grid by.
+        grid: Rows and columns of all clusters.
+        plan: The operating point.
+        like: A tensor whose dtype and device the mask takes.
+    """
+    rows, columns = (side // 2 if moved else 0 for side, moved in zip(plan.clusters, shift, strict=True))
+    mask = None
+    if rows or columns:
+        # The authors' stage masks by the shift it was made with, while its blocks roll by that of the clusters.
+        moved = shift if (plan.form, plan.semantics) == ("published", "official") else (rows, columns)
+        mask = shift_mask(grid, plan.clusters, moved, like.dtype, like.device)
+    return Geometry(grid, plan.clusters, (rows, columns), mask)
 
 
 def twin(module: Kind, values: Mapping[str, Any]) -> Kind:

@@ -16,7 +16,7 @@ from hourglass.acceleration.layouts import SEQUENCE, Layout, Others
 from hourglass.acceleration.windows import Grid
 
 if TYPE_CHECKING:
-    from hourglass.acceleration.hourglass import Hourglass
+    from hourglass.acceleration.published import PublishedHourglass
     from hourglass.acceleration.resizing import Geometry
     from hourglass.acceleration.state import ForwardState
 
@@ -127,7 +127,7 @@ class EncoderSpec:
         stage_output: Brings what a stage returns to full resolution, if it hands out more than its last block's tokens.
         records: Whether the encoder may hand out the input of its first block and the output of every block.
         check: Raises ValueError, in one line, for instances that are not supported.
-        patch: The class of what is put into the model, if not the usual one.
+        published: What is put into the model for the published form, if not the usual.
     """
 
     classes: tuple[str, ...]
@@ -149,7 +149,7 @@ class EncoderSpec:
     stage_output: Callable[[Any, ForwardState], Any] | None = None
     records: bool = False
     check: Callable[[Any], None] = fits_all
-    patch: type[Hourglass] | None = None
+    published: type[PublishedHourglass] | None = None
 
     def root_of(self, encoder: nn.Module) -> Any:
         """The part of `encoder` that holds embeddings, blocks and norm."""

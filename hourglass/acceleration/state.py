@@ -30,7 +30,7 @@ class ForwardState:
         entry: The tokens before the clustering, as the block got them.
         tapped: What the next block goes on with in place of what was handed out, by block.
         handed_out: What the last block handed out whole, if it did.
-        through_norm: Whether the last block leaves clusters, for the final norm.
+        leaves_clusters: Whether the last block does, for the final norm.
         waiting: Whether it did, and the norm is still due.
         inputs: What the blocks were given, kept where a backward pass may have to recompute them.
     """
@@ -45,7 +45,7 @@ class ForwardState:
         self.taps: frozenset[int] = frozenset()
         self.tapped: dict[int, Tensor] = {}
         self.handed_out: Tensor | None = None
-        self.waiting = self.through_norm = False
+        self.waiting = self.leaves_clusters = False
         self.inputs: dict[int, Tensor] = {}
         self.running = first
         self._derived: tuple[int, object, object] = (-1, None, None)
@@ -120,12 +120,14 @@ class Slot:
     """
 
     def __init__(self) -> None:
-        self.undecoded: ForwardState | None = None
-        self.outer = False
+        self.grid: Grid | None = None
+        self.state: ForwardState | None = None
         self.current: ForwardState | None = None
         self.geometry: Any = None
         self.taps: frozenset[int] = frozenset()
-        self.end()
+        self.masked: bool | None = None
+        self.outer = False
+        self.undecoded: ForwardState | None = None
 
     def begin(self, grid: Grid) -> None:
         """A new image."""
@@ -133,9 +135,7 @@ class Slot:
 
     def end(self) -> None:
         """The pass is over, or failed."""
-        self.grid: Grid | None = None
-        self.state: ForwardState | None = None
-        self.masked: bool | None = None
+        self.grid = self.state = self.masked = None
 
 
 class PerThread(threading.local):

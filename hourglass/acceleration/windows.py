@@ -19,14 +19,14 @@ class Span(NamedTuple):
         clusters: Where their clusters lie along the side of the small grid.
         window: Tokens along a window.
         few: Clusters along a window.
-        count: Number of windows.
+        windows: How many there are.
     """
 
     tokens: slice
     clusters: slice
     window: int
     few: int
-    count: int
+    windows: int
 
 
 def spans(side: int, window: int, few: int) -> tuple[Span, ...]:
@@ -112,9 +112,14 @@ def _shift_mask(grid: Grid, window: Grid, shift: Grid, dtype: torch.dtype, devic
     return torch.where(labels == labels.transpose(1, 2), 0.0, -100.0).to(dtype)
 
 
+def is_traced() -> bool:
+    """Whether a compiler, exporter or tracer is watching, to which sizes and tensors are not what they seem."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+
+
 def made_once(make: Callable[..., Tensor], *sizes: Hashable) -> Tensor:
     """``make(*sizes)``, from memory where plain execution made it before: a tracer's tensors must not outlive it."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if is_traced():
         return make(*sizes)
     if (known := _MADE.get((make, sizes))) is not None:
         return known

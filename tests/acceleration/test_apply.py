@@ -67,7 +67,7 @@ def test_a_class_with_another_name_is_told_the_nearest():
     class ViTModle(nn.Module):
         pass
 
-    with pytest.raises(ValueError, match="supported classes: .*ViTModel"):
+    with pytest.raises(ValueError, match=r"supported classes: .*ViTModel"):
         hourglass.apply(ViTModle(), PLAN)
 
 
@@ -127,9 +127,9 @@ def test_one_encoder_by_its_path():
     assert [torch.equal(one, other) for one, other in zip(model(images), before, strict=True)] == [True, False]
     hourglass.apply(model, Plan(start=2, clusters=(4, 4)), encoder=["patches"])
     assert [one.start for one in hourglass.summary(model)] == [2, 1]
-    with pytest.raises(ValueError, match="^'patches' in Pair is accelerated already"):
+    with pytest.raises(ValueError, match=r"^'patches' in Pair is accelerated already"):
         hourglass.apply(model, PLAN)
-    with pytest.raises(ValueError, match="^encoder: Pair has none at 'patch'; did you mean 'patches'"):
+    with pytest.raises(ValueError, match=r"^encoder: Pair has none at 'patch'; did you mean 'patches'"):
         hourglass.apply(model, PLAN, encoder="patch")
 
 
@@ -249,7 +249,7 @@ def test_a_model_that_was_changed_over_the_hourglass_is_not_undone():
         pass
 
     model.__class__ = Sharded
-    with pytest.raises(ValueError, match="^the class of Sharded was changed after the model was accelerated"):
+    with pytest.raises(ValueError, match=r"^the class of Sharded was changed after the model was accelerated"):
         hourglass.remove(model)
     assert hourglass.is_applied(model)
 
@@ -258,14 +258,14 @@ def test_a_forward_that_was_replaced_before_is_refused():
     model = timm.create_model("swin_tiny_patch4_window7_224", depths=(1, 2, 1, 1)).eval()
     block = model.layers[1].blocks[1]
     block.forward = block.forward
-    with pytest.raises(ValueError, match="^the forward of SwinTransformerBlock was replaced .*: apply first"):
+    with pytest.raises(ValueError, match=r"^the forward of SwinTransformerBlock was replaced .*: apply first"):
         hourglass.apply(model, Plan(start=1, clusters=(4, 4)))
     assert not hourglass.is_applied(model)
 
 
 def test_is_causal_is_refused():
     model = hourglass.apply(vit(), PLAN)
-    with pytest.raises(ValueError, match="^is_causal makes tokens follow each other"):
+    with pytest.raises(ValueError, match=r"^is_causal makes tokens follow each other"):
         model.forward_features(torch.randn(1, 3, 64, 64), is_causal=True)
 
 
@@ -303,5 +303,5 @@ def test_a_plan_that_saves_nothing_is_told():
 def test_a_pre_hook_on_a_deep_block_is_told():
     model = vit()
     model.blocks[2].register_forward_pre_hook(lambda *_: None)
-    with pytest.warns(UserWarning, match="^a forward pre-hook on block 2 of VisionTransformer may see clusters"):
+    with pytest.warns(UserWarning, match=r"^a forward pre-hook on block 2 of VisionTransformer may see clusters"):
         hourglass.apply(model, PLAN)

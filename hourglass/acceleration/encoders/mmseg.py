@@ -8,20 +8,22 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hourglass.acceleration.hourglass import Args, Hourglass, holder
+from hourglass.acceleration.hourglass import Args
 from hourglass.acceleration.layouts import Others
 from hourglass.acceleration.patch import patch_of
+from hourglass.acceleration.published import PublishedHourglass, holder
 from hourglass.acceleration.spec import EncoderSpec
 
 
-class MmsegHourglass(Hourglass):
+class PublishedMmseg(PublishedHourglass):
     """This encoder folds the tokens of each block it is asked for into a map of its input's grid.
 
     So a plan that decodes the clusters sends them through that fold in the first places of the grid, and takes them out
     of it again before the decode head.
     """
 
-    def _around(self, encoder: nn.Module, model: nn.Module) -> Any:
+    def around(self, encoder: nn.Module, model: nn.Module) -> Any:
+        """See `PublishedHourglass`; the decoder is called ``decode_head`` here."""
         kept: Any = encoder
         if not kept.final_norm or list(kept.out_indices) != [len(kept.layers) - 1]:
             raise ValueError(
@@ -30,11 +32,13 @@ class MmsegHourglass(Hourglass):
             )
         return holder("decode_head", encoder, model)
 
-    def _follow(self, around: Any) -> None:
+    def follow(self, around: Any) -> None:
+        """See `PublishedHourglass`."""
         self.extend(around.decode_head, ClusterHead)
 
-    def _leave_norm(self, norm: nn.Module, args: Args, output: Tensor) -> Tensor:
-        output = super()._leave_norm(norm, args, output)
+    def leave_norm(self, norm: nn.Module, args: Args, output: Tensor) -> Tensor:
+        """See `PublishedHourglass`."""
+        output = super().leave_norm(norm, args, output)
         state = self.slot.undecoded
         if state is None:
             return output
@@ -82,6 +86,6 @@ SPECS = (
         others=_others,
         taps=_bare,
         normed_taps=_normed,
-        patch=MmsegHourglass,
+        published=PublishedMmseg,
     ),
 )

@@ -96,7 +96,7 @@ def test_exports_to_onnx(name, by_name, tmp_path):
 
 def test_fx_says_what_to_use_instead(by_name):
     model = hourglass.apply(by_name["timm ViT, fixed size"].model(), by_name["timm ViT"].plan())
-    with pytest.raises(ValueError, match="torch.fx .*cannot follow the hourglass"):
+    with pytest.raises(ValueError, match=r"torch.fx .*cannot follow the hourglass"):
         torch.fx.symbolic_trace(model)
 
 
