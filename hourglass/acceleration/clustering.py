@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.windows import Grid, Span, count, join, spans, split
 from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights, relative_temperature
+from hourglass.operators.observe import Moment, OperatorCall, annotate, is_observed, observing
 
 
 class _Part(NamedTuple):
@@ -57,20 +58,17 @@ class Clusters:
         columns = spans(width, window[1], plan.clusters[1])
         self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
         cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
-        temperatures: Sequence[float | Tensor] = _temperatures(cut, plan, len(tokens))
-        self._parts = [
-            _part(down, across, windows, temperature, plan)
-            for (down, across, windows), temperature in zip(cut, temperatures, strict=True)
-        ]
         self._across = len(columns)
-        self.small = self._assembled(
-            [
-                join(part.centers, (part.rows.few, part.columns.few), (part.rows.windows, part.columns.windows))
-                for part in self._parts
-            ]
-        )
-        for watcher in _watchers:
-            watcher(self)
+        if is_observed():
+            with annotate(clusters=self):
+                self._parts = _parts(cut, plan, len(tokens))
+        else:
+            self._parts = _parts(cut, plan, len(tokens))
+        few = [
+            join(part.centers, (part.rows.few, part.columns.few), (part.rows.windows, part.columns.windows))
+            for part in self._parts
+        ]
+        self.small = self._assembled(few)
 
     def rebuild(self, refined: Tensor) -> Tensor:
         """What the blocks made of the clusters, (B, h', w', D), to (B, H, W, D)."""
@@ -148,6 +146,14 @@ def _temperatures(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) 
     return [(total / spread).repeat_interleave(rows.windows * columns.windows) for rows, columns, _ in cut]
 
 
+def _parts(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) -> list[_Part]:
+    temperatures: Sequence[float | Tensor] = _temperatures(cut, plan, batch)
+    parts = []
+    for index, (rows, columns, tokens) in enumerate(cut):
+        parts.append(_part(rows, columns, tokens, temperatures[index], plan))
+    return parts
+
+
 def _part(rows: Span, columns: Span, tokens: Tensor, temperature: float | Tensor, plan: Plan) -> _Part:
     centers = cluster(
         tokens,
@@ -172,15 +178,15 @@ def _grids(part: _Part) -> tuple[Grid, Grid]:
     return (part.rows.window, part.columns.window), (part.rows.few, part.columns.few)
 
 
-_watchers: list[Callable[[Clusters], None]] = []
-
-
 @contextmanager
 def watched() -> Iterator[list[Clusters]]:
-    """Collects every clustering of the forward passes inside the ``with`` block, to look at them."""
+    """Collects the clusters of the forward passes that this thread runs inside the ``with`` block."""
     seen: list[Clusters] = []
-    _watchers.append(seen.append)
-    try:
+
+    def look(moment: Moment, call: OperatorCall) -> None:
+        clusters = call.context.get("clusters")
+        if clusters is not None and all(clusters is not other for other in seen):
+            seen.append(clusters)
+
+    with observing(look):
         yield seen
-    finally:
-        _watchers.remove(seen.append)

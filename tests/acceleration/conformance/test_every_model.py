@@ -87,7 +87,7 @@ def test_a_batch_is_its_images_one_by_one(case, form):
     model, images = hourglass.apply(case.model(), case.plan(form=form)), case.images()
     singles = [case.run(model, image[None]) for image in images]
     for together, alone in zip(case.run(model, images), zip(*singles, strict=True), strict=True):
-        torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(together, torch.cat(alone), rtol=1e-3, atol=1e-4)
 
 
 def test_deep_blocks_see_the_clusters(case):
