@@ -1,0 +1,100 @@
+"""The plans that are worth trying on a model, from what its encoders look like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from hourglass.acceleration import Plan, apply, remove, summary
+from hourglass.acceleration.clustering import watched
+
+SIDES = (0.85, 0.75, 0.65, 0.5, 0.4)
+"""Clusters along a side of the grid or window, as a share of its tokens."""
+STARTS = 6
+"""Blocks at which clustering is tried, at most."""
+LEAST_DEEP = 0.15
+"""Share of all blocks that must run on clusters for a plan to be worth anything."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plan, and what it is expected to leave of the blocks' work.
+
+    Attributes:
+        plan: The operating point.
+        work: Share of the token-block products that is left, between 0 and 1.
+    """
+
+    plan: Plan
+    work: float
+
+    def is_milder_than(self, other: Candidate) -> bool:
+        """Whether it clusters no earlier and no coarser than another plan."""
+        mine, others = self.plan, other.plan
+        return mine.start >= others.start and all(a >= b for a, b in zip(mine.clusters, others.clusters, strict=True))
+
+
+def candidates(model: nn.Module, run: Callable[[], Any], **fields: Any) -> list[Candidate]:
+    """Plans from mild to strong.
+
+    Args:
+        model: A model that `hourglass.apply` supports; it comes back as it was.
+        run: Runs the model on one of the images, so that the grid of its tokens is seen.
+        **fields: Of every `Plan`, beside start and clusters.
+
+    Raises:
+        ValueError: The model is not supported.
+    """
+    extents = _extents(model)
+    blocks = max(extent[0] for extent in extents)
+    deep = {start: until - start for start, (_, until) in enumerate(extents)}
+    worth = [start for start, count in deep.items() if count >= LEAST_DEEP * blocks]
+    rows, columns = _tokens(model, run)
+    found = {}
+    for start in _spread(worth, STARTS):
+        for side in SIDES:
+            clusters = max(1, round(rows * side)), max(1, round(columns * side))
+            kept = clusters[0] * clusters[1] / (rows * columns)
+            if kept < 1:
+                plan = Plan(start=start, clusters=clusters, **fields)
+                found[plan] = Candidate(plan, 1 - deep[start] / blocks * (1 - kept))
+    return sorted(found.values(), key=lambda candidate: -candidate.work)
+
+
+def _extents(model: nn.Module) -> list[tuple[int, int]]:
+    """For every start: the number of blocks, and the block after which tokens are whole again."""
+    extents: list[tuple[int, int]] = []
+    while True:
+        try:
+            apply(model, Plan(start=len(extents), clusters=(1, 1)))
+        except ValueError:
+            if not extents:
+                raise
+            return extents
+        encoders = summary(model)
+        remove(model)
+        extents.append((max(e.blocks for e in encoders), max(e.until for e in encoders)))
+
+
+def _tokens(model: nn.Module, run: Callable[[], Any]) -> tuple[int, int]:
+    """Rows and columns of what is clustered at once: of a window, or of the grid of an image."""
+    apply(model, Plan(start=0, clusters=(1, 1)))
+    try:
+        windows = [encoder.window for encoder in summary(model) if encoder.window is not None]
+        if windows:
+            return windows[0]
+        with watched() as seen:
+            run()
+        return seen[0].grid
+    finally:
+        remove(model)
+
+
+def _spread(values: list[int], most: int) -> list[int]:
+    """At most so many of the values, the first and the last among them, evenly apart."""
+    if len(values) <= most:
+        return values
+    return [values[round(index * (len(values) - 1) / (most - 1))] for index in range(most)]
