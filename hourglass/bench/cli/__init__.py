@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import typer
 
-from hourglass.bench.cli import demonstration, inputs, measurements, outcomes
+from hourglass.bench.cli import demonstration, inputs, measurements, outcomes, tuning
 from hourglass.bench.cli.options import including
 from hourglass.registry import UserError
 
@@ -45,7 +45,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "track": outcomes.track,
         "wandb-report": outcomes.wandb_report,
     },
-    "Looking at it": {"demo": demonstration.demo},
+    "Using it": {"tune": tuning.tune, "demo": demonstration.demo},
 }
 """What `hourglass --help` shows, in this order."""
 

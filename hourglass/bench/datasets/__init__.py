@@ -13,6 +13,7 @@ from hourglass.bench.datasets.library import (
     prepare,
     settings,
     tasks,
+    tuning_split,
     version,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     "prepare",
     "settings",
     "tasks",
+    "tuning_split",
     "version",
 ]

@@ -50,6 +50,22 @@ def artifacts(name: str) -> tuple[str, ...]:
     return DATASETS.get(name).artifacts
 
 
+def tuning_split(name: str) -> str:
+    """The split that plans are chosen on: the last that is not evaluated.
+
+    Raises:
+        UserError: No data set has that name, or it has only the split that is evaluated.
+    """
+    source = DATASETS.get(name)
+    others = [split for split in source.splits if split != source.evaluation_split]
+    if not others:
+        raise UserError(
+            f"split: the data set '{name}' has only '{source.evaluation_split}', which results are reported on; choose "
+            "another data set, or name the split if that is what you want"
+        )
+    return others[-1]
+
+
 def settings(name: str, task: str) -> Mapping[str, Any]:
     """What a task is told when it is measured on a data set: ranges that belong to the data set's protocol.
 

@@ -18,8 +18,8 @@ IMAGE_SIZE = (256, 256)
 MAX_DEPTH = 60.0
 """Metres. The hills stand here; the sky has no depth."""
 
-SPLITS = {"train": 0, "val": 1}
-"""Stream of random numbers of each split: no training scene can be an evaluation scene."""
+SPLITS = {"train": 0, "val": 1, "tune": 2}
+"""Stream of random numbers of each split: no scene that a model or a plan was chosen on can be an evaluation scene."""
 
-EVALUATION_SCENES = 100
-"""Number of scenes in the ``val`` split."""
+COUNTS = {"val": 100, "tune": 48}
+"""Number of scenes in each split that is written to the disk; ``val`` is evaluated, plans are chosen on ``tune``."""

@@ -8,20 +8,19 @@ from pathlib import Path
 from hourglass.bench.datasets.base import Dataset, Source, fingerprint
 from hourglass.bench.datasets.folders import InstancesDataset, PanopticDataset, RasterDataset
 from hourglass.bench.datasets.rasters import read_depth, read_semantic
-from hourglass.bench.datasets.scenes import EVALUATION_SCENES, VERSION
+from hourglass.bench.datasets.scenes import COUNTS, VERSION
 from hourglass.bench.datasets.scenes.categories import CATEGORIES
 from hourglass.bench.datasets.scenes.writer import write_split
 from hourglass.registry import UserError
 
-SPLIT = "val"
-FILES_PER_SCENE = 4
+PICTURES_PER_SCENE = 4
 
 
 class _Scenes(Source):
-    """The `Source` of scenes: one split, five tasks."""
+    """The `Source` of scenes: two splits, five tasks."""
 
     categories = CATEGORIES
-    version = f"{VERSION}.{EVALUATION_SCENES}"
+    version = f"{VERSION}.{COUNTS['val']}"
     tasks = (
         "semantic-segmentation",
         "depth-estimation",
@@ -29,19 +28,20 @@ class _Scenes(Source):
         "instance-segmentation",
         "panoptic-segmentation",
     )
-    splits = (SPLIT,)
-    evaluation_split = SPLIT
+    splits = tuple(COUNTS)
+    evaluation_split = "val"
 
     def fill(self, folder: Path, split: str) -> None:
-        write_split(folder, split, EVALUATION_SCENES)
+        write_split(folder, split, COUNTS[split])
 
     def verify(self, folder: Path, split: str) -> str:
         found = [path for part in ("images", "annotations") for path in (folder / part).rglob("*") if path.is_file()]
-        pictures = sum(path.suffix == ".png" for path in found)
-        if pictures != FILES_PER_SCENE * EVALUATION_SCENES:
+        found = [path for path in found if _is_of(split, path.relative_to(folder))]
+        pictures, expected = sum(path.suffix == ".png" for path in found), PICTURES_PER_SCENE * COUNTS[split]
+        if pictures != expected:
             raise UserError(
-                f"{folder}: {pictures} PNG files where {FILES_PER_SCENE * EVALUATION_SCENES} were expected; "
-                "delete the folder and prepare the data set again"
+                f"{folder}: {pictures} PNG files of the split '{split}' where {expected} were expected; delete the "
+                "folder and prepare the data set again"
             )
         return fingerprint(found, folder)
 
@@ -57,6 +57,11 @@ class _Scenes(Source):
             ("panoptic", PanopticDataset) if task == "panoptic-segmentation" else ("instances", InstancesDataset)
         )
         return dataset(*common, folder / "images" / split, annotations / f"{kind}_{split}.json")
+
+
+def _is_of(split: str, path: Path) -> bool:
+    """Whether a file belongs to a split: it lies in a folder of its name, or is named after it."""
+    return any(part == split or part.endswith(f"_{split}") for part in (*path.parent.parts, path.stem))
 
 
 SOURCE = _Scenes()
