@@ -67,7 +67,8 @@ class Subject:
         """
         card.require(task)
         made = tasks.get(task, **datasets.settings(dataset, task))
-        known = {each.name: each for each in made.metrics}
+        metrics = tasks.metrics(task)
+        known = {each.name: each for each in metrics}
         if metric is not None and metric not in known:
             raise UserError(f"metric: unknown name '{metric}'; {hint(metric, list(known))}")
         chosen = split or datasets.tuning_split(dataset)
@@ -75,9 +76,7 @@ class Subject:
         loaded = datasets.load(dataset, task, root=data, split=chosen)
         where = device_named(device)
         runner = Runner(models.build(card.name, data).to(where), where, torch.float32, card.run_inference)
-        return cls(
-            runner, made, loaded, min(images, len(loaded)), known[metric or made.metrics[0].name], card.image_size
-        )
+        return cls(runner, made, loaded, min(images, len(loaded)), known[metric or metrics[0].name], card.image_size)
 
     @property
     def words(self) -> str:
