@@ -41,9 +41,10 @@ def tune(
     if speedup is not None and loss is not None:
         raise UserError("speedup: give either --speedup or --max-loss")
     card = models.card(model)
-    subject = Subject.load(
-        card, task or card.tasks[0], dataset or card.dataset, split, images, metric, device=device, data=data
-    )
+    chosen_on = dataset or card.dataset
+    if chosen_on is None:
+        raise UserError(f"dataset: '{model}' names none of its own; give --dataset")
+    subject = Subject.load(card, task or card.tasks[0], chosen_on, split, images, metric, device=device, data=data)
     state = results / "tune" / f"{model}.{subject.task.name}.{subject.data.name}.json"
     state.parent.mkdir(parents=True, exist_ok=True)
     try:
