@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from hourglass.operators import cluster, reconstruct
+from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
 
 HALVES = [torch.bfloat16, torch.float16]
 
@@ -63,3 +65,41 @@ def test_an_offset_common_to_all_tokens_costs_no_precision():
     centers, rebuilt = flow(tokens)
     torch.testing.assert_close(cluster(moved, (20, 20), (17, 17)) - 1024, centers, rtol=0, atol=2e-3)
     torch.testing.assert_close(reconstruct(centers, moved, centers + 1024), rebuilt, rtol=0, atol=2e-3)
+
+
+class TensorFloat32(TorchDispatchMode):
+    """Rounds what matrix products multiply to 10 bits, as tensor cores do where TF32 is allowed."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ("mm", "bmm"):
+            args = tuple(to_ten_bits(value) for value in args)
+        elif name in ("addmm", "baddbmm"):
+            args = (args[0], *(to_ten_bits(value) for value in args[1:]))
+        return func(*args, **(kwargs or {}))
+
+
+def to_ten_bits(values):
+    bits = values.contiguous().view(torch.int32)
+    return ((bits + 0x0FFF + ((bits >> 13) & 1)) & ~0x1FFF).view(torch.float32)
+
+
+@pytest.mark.parametrize("scale", [1.0, 20.0])
+def test_what_tensor_cores_round_is_less_than_half_precision(scale):
+    generator = torch.Generator().manual_seed(0)
+    smooth = F.interpolate(torch.randn(1, 128, 6, 6, generator=generator), size=(24, 24), mode="bicubic")
+    image = scale * (1 + smooth + 0.3 * torch.randn(1, 128, 24, 24, generator=generator))
+    tokens = image.flatten(2).transpose(1, 2)
+
+    def flow():
+        temperature = relative_temperature(tokens, (24, 24), (16, 16))
+        centers = cluster(tokens, (24, 24), (16, 16), temperature=temperature)
+        options = {"neighbors": 4, "temperature": temperature, "semantics": "paper"}
+        return centers, reconstruction_weights(tokens, centers, **options).residual(1.1 * centers, tokens, centers)
+
+    expected_centers, expected = flow()
+    with TensorFloat32():
+        centers, rebuilt = flow()
+    assert not centers.equal(expected_centers)
+    assert (centers - expected_centers).norm() < 0.03 * expected_centers.norm()
+    assert (rebuilt - expected).norm() < torch.finfo(torch.bfloat16).eps / 2 * expected.norm()
