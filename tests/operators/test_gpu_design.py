@@ -12,7 +12,7 @@ from hourglass.operators import cluster, reconstruct, reconstruction_weights, re
 from hourglass.operators.layouts import find_layout
 from hourglass.operators.tiling import choose_tiling
 
-from ..fake_cuda import Waits, fake_cuda
+from ..fake_cuda import OLD, Waits, fake_cuda
 
 SIZES = {
     "many tiles": ((20, 21), (17, 18)),
@@ -77,6 +77,7 @@ def test_a_size_is_laid_out_once(grid, clusters, form, dtype):
     assert waits.constants == 0
 
 
+@pytest.mark.skipif(OLD, reason="PyTorch 2.1 lacks backward formulas on the meta device")
 @forms
 @sizes
 def test_backward_waits_for_nothing(grid, clusters, form):
