@@ -37,6 +37,25 @@ def resized_table(table: Tensor, window: Grid, clusters: Grid) -> Tensor:
     return F.interpolate(image, size=_offsets(clusters), mode="bilinear").flatten(2)[0].t()
 
 
+def pooled(bias: Tensor, prefix: int, grid: Grid, clusters: Grid) -> Tensor:
+    """The bias of pairs of clusters: the mean over all pairs of tokens in their pooling cells.
+
+    Args:
+        bias: (..., prefix + H * W, prefix + H * W), of pairs of prefix tokens and tokens of a grid.
+        prefix: Number of prefix tokens.
+        grid: (H, W).
+        clusters: (h, w).
+
+    Returns:
+        (..., prefix + h * w, prefix + h * w).
+    """
+    for _ in range(2):
+        places = bias[..., prefix:].reshape(1, -1, *grid)
+        few = F.adaptive_avg_pool2d(places, clusters).reshape(*bias.shape[:-1], -1)
+        bias = torch.cat([bias[..., :prefix], few], dim=-1).transpose(-1, -2)
+    return bias
+
+
 def log_offsets(window: Grid, pretrained: Grid, clusters: Grid, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Where SwinV2's continuous position bias is evaluated for windows of clusters.
 

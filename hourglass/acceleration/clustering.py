@@ -37,6 +37,7 @@ class Clusters:
         grid: (H, W) of the tokens.
         small_grid: (h', w') of the clusters.
         small: (B, h', w', C), the centers.
+        spans: Of the windows, along rows and columns.
     """
 
     def __init__(self, tokens: Tensor, window: Grid | None, plan: Plan) -> None:
@@ -56,6 +57,7 @@ class Clusters:
             tokens = _padded(tokens, height - self.grid[0], width - self.grid[1])
         rows = spans(height, window[0], plan.clusters[0])
         columns = spans(width, window[1], plan.clusters[1])
+        self.spans = rows, columns
         self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
         cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
         self._across = len(columns)

@@ -61,8 +61,8 @@ def _check_windows(windows: WindowSpec, encoder: nn.Module, plan: Plan, blocks: 
     (rows, columns), (height, width) = plan.clusters, max(windows.size(block) for block in blocks)
     if height == 0:
         raise ValueError(
-            f"every block of this {type(encoder).__name__} attends globally, and the hourglass clusters in windows: "
-            "use an encoder that has some"
+            f"every block of this {type(encoder).__name__} attends globally in the stage that plan.start {plan.start} "
+            "is in, and the hourglass clusters in windows: choose another start, or an encoder that has some"
         )
     if rows > height or columns > width:
         raise ValueError(

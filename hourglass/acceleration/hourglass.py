@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from hourglass.acceleration.advice import objections
 from hourglass.acceleration.clustering import Clusters
 from hourglass.acceleration.fit import check, locate
-from hourglass.acceleration.layouts import Others
+from hourglass.acceleration.layouts import Frames, Others
 from hourglass.acceleration.masks import given, without_masks
 from hourglass.acceleration.outputs import whole_states
-from hourglass.acceleration.patch import Patch, foreign
+from hourglass.acceleration.patch import Patch, foreign, watched
 from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.resizing import GEOMETRY, ResizedBias, ResizedBlock, bias_of, geometry
 from hourglass.acceleration.spec import Arguments, EncoderSpec, found
-from hourglass.acceleration.state import ForwardState, PerThread, Slot, same_values
+from hourglass.acceleration.state import ForwardState, PerThread, Slot, Stretch, same_values
 from hourglass.acceleration.windows import Grid, is_traced
 
 Args = tuple[Any, ...]
@@ -62,11 +62,19 @@ class Hourglass(Patch):
         """The forward pass of this thread."""
         return self._threads.slot
 
+    def deep_blocks(self) -> list[Any]:
+        """The blocks that get clusters."""
+        return self._blocks[self._first :]
+
     def extent(self) -> tuple[int, int, int, Grid | None, Grid]:
         """Number of blocks, start, the block behind which tokens are whole again, window and clusters."""
         depths = [len(blocks) for _, blocks in self.spec.stages_of(self.encoder)]
         until = sum(depths[: self._stage + 1])
         return sum(depths), self.plan.start, until, self._window(self._blocks), self.plan.clusters
+
+    def is_last_stage(self) -> bool:
+        """Whether the final norm comes next."""
+        return self._stage == len(self.spec.stages_of(self.encoder)) - 1
 
     def leaves_clusters(self) -> bool:
         """Whether the last block leaves clusters, for something that comes after it."""
@@ -103,7 +111,7 @@ class Hourglass(Patch):
         spec = self.spec
         if spec.grid is None:
             self.after(found(root, spec.patches), self._see_grid)
-        for index, block in enumerate(self._blocks[self._first :], start=self._first):
+        for index, block in enumerate(self.deep_blocks(), start=self._first):
             if any(map(foreign, block._forward_pre_hooks.values())):
                 _warn(f"a forward pre-hook on block {index} of {type(self.encoder).__name__} may see clusters")
             if spec.windows is not None:
@@ -121,6 +129,7 @@ class Hourglass(Patch):
         self.after(root, self._leave_root, always=True)
         if spec.methods is not None:
             self.extend(root, spec.methods)
+        spec.also(self, root)
 
     # The image and the encoder.
 
@@ -129,12 +138,16 @@ class Hourglass(Patch):
         self.slot.masked = given(args, kwargs)
 
     def _see_grid(self, patches: nn.Module, args: Args, output: Any) -> None:
-        if not isinstance(output, Tensor) or output.dim() != 4:
+        if self.spec.image_grid is not None:
+            self.slot.begin(self.spec.image_grid(self.spec.root_of(self.encoder), args, output))
+            return
+        if not isinstance(output, Tensor) or output.dim() not in (4, 5):
             raise ValueError(
                 f"the patch embedding of {type(self.encoder).__name__} returned {type(output).__name__} in place of a "
                 "map (batch, channels, height, width); torch.fx cannot follow the hourglass: use torch.export"
             )
-        self.slot.begin((int(output.shape[-2]), int(output.shape[-1])))
+        layout = Frames(int(output.shape[2])) if output.dim() == 5 else None
+        self.slot.begin((int(output.shape[-2]), int(output.shape[-1])), layout)
 
     def _leave_root(self, root: nn.Module, args: Args, output: Any) -> Any:
         return output if self.slot.outer else self.finish(output)
@@ -163,33 +176,35 @@ class Hourglass(Patch):
             state, tokens = self._go_on(index, tokens)
         state.running, self.slot.current = index, state
         rest: Arguments = (args[1:], {key: value for key, value in kwargs.items() if key != name})
-        if self.spec.grid is None:
+        if self.spec.grid is None and self.spec.takes_masks:
             rest = without_masks(rest, self.slot.masked)
         others, kwargs = self.spec.arguments(block, rest, state)
         if self.spec.windows is not None:
-            sizes = geometry(self.spec.windows.shift(block), state.small_grid, self.plan, tokens)
+            sizes = geometry(self.spec.windows.shift(block), state.clusters, self.plan, tokens)
             kwargs = {**kwargs, GEOMETRY: sizes}
         return (tokens, *others), kwargs
 
     def _begin(self, index: int, block: nn.Module, tokens: Tensor, args: Args) -> ForwardState:
         slot, spec = self.slot, self.spec
         before = self._recomputed(index, tokens)
-        blocks, others = self._live_blocks(), spec.others(spec.root_of(self.encoder))
-        grid = before.grid if before is not None else slot.grid
+        blocks, stage = self._live_blocks(), self._stage_of_encoder()
+        others, joins = self._others(index, stage.start)
+        grid, layout = (slot.grid, slot.layout) if before is None else (before.grid, before.layout)
+        layout = layout or spec.layout
         if spec.grid is not None:
             grid = spec.grid(block, args)
-        if grid is None or spec.layout.shape_of(tokens) != spec.layout.shape(others, grid):
+        if grid is None or layout.shape_of(tokens) != layout.shape(others, grid):
             raise ValueError(_lost(index, tokens, grid, others))
         window, leaves_clusters = self._window(blocks), self.leaves_clusters()
         self.check_clusters(grid, window, leaves_clusters)
-        clusters = Clusters(spec.layout.grid(tokens, others, grid), window, self.plan)
-        state = ForwardState(clusters, spec.layout, others, index, len(blocks) - 1, tokens)
-        state.leaves_clusters = leaves_clusters
+        clusters = Clusters(layout.grid(tokens, others, grid), window, self.plan)
+        state = ForwardState(clusters, layout, others, index, len(blocks) - 1, tokens)
+        state.leaves_clusters, state.joins, state.stage = leaves_clusters, joins, stage
         if before is not None:
             state.taps = before.taps
             return state
         taps = {*spec.taps(self.encoder), *(spec.normed_taps(self.encoder) if self.plan.form == "residual" else ())}
-        state.taps = slot.taps.union(taps)
+        state.taps = slot.taps.union(number - stage.start for number in taps)
         slot.state = state
         self._retain(index, state, tokens)
         if not self._looked and not is_traced():
@@ -214,7 +229,7 @@ class Hourglass(Patch):
                     "goes on with its clusters: change them behind the encoder"
                 )
             return state, small
-        if not state.is_small(tokens):
+        if not state.is_small(tokens, index):
             raise ValueError(
                 f"block {index} got tokens of shape {tuple(tokens.shape)} in place of the {state.small_grid[0]} x "
                 f"{state.small_grid[1]} clusters that block {index - 1} left: nothing between the blocks of the "
@@ -229,7 +244,7 @@ class Hourglass(Patch):
             slot.end()
             return None
         tokens = output[0] if isinstance(output, tuple) else output
-        if not isinstance(tokens, Tensor) or not state.is_small(tokens):
+        if not isinstance(tokens, Tensor) or not state.is_small(tokens, index):
             shape = tuple(tokens.shape) if isinstance(tokens, Tensor) else type(tokens).__name__
             raise ValueError(
                 f"block {index} made {shape} of {state.small_grid[0]} x {state.small_grid[1]} clusters: only blocks "
@@ -239,10 +254,10 @@ class Hourglass(Patch):
         state.waiting = last and state.leaves_clusters
         ends = last and not state.leaves_clusters
         # A user's forward hook, which comes after this one, is shown all tokens.
-        if not (ends or index in state.taps or any(map(foreign, block._forward_hooks.values()))):
+        if not (ends or index in state.taps or watched(block)):
             return output
         state.tapped[index] = tokens
-        whole = state.handed_out = state.whole(tokens)
+        whole = state.handed_out = state.whole(tokens, index)
         if ends and not self.spec.records and self.spec.stage_output is None:
             slot.state = None
         return (whole, *output[1:]) if isinstance(output, tuple) else whole
@@ -283,6 +298,18 @@ class Hourglass(Patch):
             if block is not before and all(module is not before for module in block.modules()):
                 raise ValueError(self.changed())
         return known
+
+    def _stage_of_encoder(self) -> Stretch:
+        depths = [len(blocks) for _, blocks in self.spec.stages_of(self.encoder)]
+        return Stretch(sum(depths[: self._stage]), sum(depths))
+
+    def _others(self, index: int, start: int) -> tuple[Others, dict[int, int]]:
+        """Tokens beside the grid in a block of the stage, and those that join later, by block."""
+        root = self.spec.root_of(self.encoder)
+        before, behind = self.spec.others(root)
+        joins = {block - start: number for block, number in self.spec.joins(root).items()}
+        before += sum(number for block, number in joins.items() if block <= index)
+        return (before, behind), {block: number for block, number in joins.items() if block > index}
 
     def changed(self) -> str:
         """What to say when the encoder is not the one it was."""

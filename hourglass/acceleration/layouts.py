@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -89,6 +90,37 @@ class _ChannelsFirst:
 
     def laid_out(self, grid: Tensor, beside: Tensor, others: Others) -> Tensor:
         return grid.permute(0, 3, 1, 2).contiguous()
+
+
+@dataclass(frozen=True)
+class Frames:
+    """(B, before + T * H * W + behind, C): T frames one after the other. Each is clustered by itself.
+
+    Attributes:
+        frames: T.
+    """
+
+    frames: int
+
+    def shape(self, others: Others, grid: Grid) -> tuple[int, ...]:
+        """See `Layout`."""
+        return (others[0] + self.frames * grid[0] * grid[1] + others[1],)
+
+    def shape_of(self, tokens: Tensor) -> tuple[int, ...]:
+        """See `Layout`."""
+        return tuple(tokens.shape[1:2])
+
+    def grid(self, tokens: Tensor, others: Others, grid: Grid) -> Tensor:
+        """The tokens of all frames, (B * T, H, W, C)."""
+        height, width = grid
+        whole = SEQUENCE.grid(tokens, others, (self.frames * height, width))
+        single: Tensor = whole.unflatten(1, (self.frames, height)).flatten(0, 1)
+        return single
+
+    def laid_out(self, grid: Tensor, beside: Tensor, others: Others) -> Tensor:
+        """See `Layout`."""
+        whole = grid.unflatten(0, (-1, self.frames)).flatten(1, 2)
+        return SEQUENCE.laid_out(whole, beside, others)
 
 
 SEQUENCE: Layout = _Sequence()

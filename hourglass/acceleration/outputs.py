@@ -18,7 +18,10 @@ def whole_states(output: Any, state: ForwardState) -> Any:
         return output
     if not isinstance(output, (tuple, list)):
         return output
-    recorded = len(output) == state.last + 2 and all(value is None or isinstance(value, Tensor) for value in output)
+    recorded = len(output) == state.stage.total + 1 and all(
+        value is None or isinstance(value, Tensor) for value in output
+    )
     if recorded:
-        return type(output)([state.whole_state(position, value) for position, value in enumerate(output)])
+        start = state.stage.start
+        return type(output)([state.whole_state(position - start, value) for position, value in enumerate(output)])
     return type(output)([whole_states(value, state) for value in output])

@@ -93,6 +93,11 @@ def foreign(hook: Any) -> bool:
     return not str(getattr(function, "__module__", "")).startswith(_OWN)
 
 
+def watched(module: nn.Module) -> bool:
+    """Whether a user's forward hook looks at what a module returns."""
+    return any(map(foreign, module._forward_hooks.values()))
+
+
 @cache
 def _extended(base: Any, methods: Any) -> Any:
     names = {"__module__": base.__module__, "__qualname__": base.__qualname__, "__doc__": base.__doc__}

@@ -49,6 +49,8 @@ class PublishedHourglass(Hourglass):
         Raises:
             ValueError: There is another norm now.
         """
+        if not self.is_last_stage():
+            return False
         norm = found(self.spec.root_of(self.encoder), self.spec.norm)
         if self._norm is None or norm is None or norm is self._norm:
             return self._norm is not None and norm is not None
@@ -76,14 +78,14 @@ class PublishedHourglass(Hourglass):
         """Brings clusters back, unless they go on to a decoder."""
         slot = self.slot
         state = slot.state
-        if state is None or not args or not state.is_small(args[0]):
+        if state is None or not args or not state.is_small(args[0], state.last):
             return output
         state.waiting = False
         if self.plan.reconstruct == "decoder":
             slot.undecoded = state
             return output
         # In the model around the root, which reads hidden states alone, the normed tokens are of no use.
-        return output if slot.outer else state.whole(output)
+        return output if slot.outer else state.whole(output, state.last)
 
     def _leave_decoder(self, decoder: nn.Module, args: Args, output: Any) -> Any:
         state, clusters = self.slot.undecoded, self.plan.clusters

@@ -6,15 +6,16 @@ lives for one call, so nothing that replicas or threads share ever changes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from hourglass.acceleration.bias import log_offsets, position_index, resized_table
+from hourglass.acceleration.clustering import Clusters
 from hourglass.acceleration.patch import patch_of
 from hourglass.acceleration.plan import Plan
-from hourglass.acceleration.windows import Grid, shift_mask
+from hourglass.acceleration.windows import Grid, Span, shift_mask
 
 Kind = TypeVar("Kind")
 
@@ -31,20 +32,22 @@ class Geometry(NamedTuple):
         window: Of a window of clusters.
         shift: That the grid is rolled by.
         mask: (windows, h * w, h * w) for a shifted grid, else None.
+        spans: Of the windows, along rows and columns of the grid of tokens.
     """
 
     grid: Grid
     window: Grid
     shift: Grid
     mask: Tensor | None
+    spans: tuple[Sequence[Span], Sequence[Span]]
 
 
-def geometry(shift: Grid, grid: Grid, plan: Plan, like: Tensor) -> Geometry:
+def geometry(shift: Grid, clusters: Clusters, plan: Plan, like: Tensor) -> Geometry:
     """How a block attends to clusters whose model rolls it by `shift`.
 
     Args:
         shift: Rows and columns that the block rolls its own grid by.
-        grid: Rows and columns of all clusters.
+        clusters: Of this pass.
         plan: The operating point.
         like: A tensor whose dtype and device the mask takes.
     """
@@ -53,8 +56,8 @@ def geometry(shift: Grid, grid: Grid, plan: Plan, like: Tensor) -> Geometry:
     if rows or columns:
         # The authors' stage masks by the shift it was made with, while its blocks roll by that of the clusters.
         moved = shift if (plan.form, plan.semantics) == ("published", "official") else (rows, columns)
-        mask = shift_mask(grid, plan.clusters, moved, like.dtype, like.device)
-    return Geometry(grid, plan.clusters, (rows, columns), mask)
+        mask = shift_mask(clusters.small_grid, plan.clusters, moved, like.dtype, like.device)
+    return Geometry(clusters.small_grid, plan.clusters, (rows, columns), mask, clusters.spans)
 
 
 def twin(module: Kind, values: Mapping[str, Any]) -> Kind:
@@ -101,7 +104,7 @@ class ResizedBias:
         geometry: Geometry | None = patch_of(self).slot.geometry  # type: ignore[arg-type]
         if geometry is None:
             return super().forward(*args, **kwargs)  # type: ignore[misc]
-        resized = twin(self, _bias(self, geometry.window))
+        resized = twin(self, _bias(self, geometry))
         return super(ResizedBias, resized).forward(*args, **kwargs)  # type: ignore[misc]
 
 
@@ -110,15 +113,19 @@ def bias_of(block: nn.Module) -> Any:
     return next((module for module in block.modules() if hasattr(module, "relative_position_index")), None)
 
 
-def _bias(module: Any, window: Grid) -> Mapping[str, Any]:
+def _bias(module: Any, geometry: Geometry) -> Mapping[str, Any]:
+    window = geometry.window
     values: dict[str, Any] = {
         "window_size": window,
         "window_area": window[0] * window[1],
         "relative_position_index": position_index(window, module.relative_position_index.device),
     }
+    if hasattr(module, "shift_size"):
+        values["shift_size"] = list(geometry.shift)
     if hasattr(module, "relative_position_bias_table"):
         table = module.relative_position_bias_table
         return values | {"relative_position_bias_table": resized_table(table, module.window_size, window)}
     like = module.relative_coords_table
-    offsets = log_offsets(module.window_size, module.pretrained_window_size, window, like.dtype, like.device)
+    pretrained = getattr(module, "pretrained_window_size", (0, 0))
+    offsets = log_offsets(module.window_size, pretrained, window, like.dtype, like.device)
     return values | {"relative_coords_table": offsets}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -16,13 +16,22 @@ from hourglass.acceleration.windows import Grid
 Value = TypeVar("Value")
 
 
+class Stretch(NamedTuple):
+    """Where a stage lies in its encoder: blocks before it, and blocks of all stages."""
+
+    start: int
+    total: int
+
+
 class ForwardState:
     """One forward pass through the deep part of one encoder: from the clustering to the last block of the stage.
 
     Attributes:
         clusters: Of this pass.
         layout: Of the tokens between blocks.
-        others: Numbers of tokens before and behind the grid.
+        others: Numbers of tokens before and behind the grid, at the entry.
+        joins: How many join in front of those later, by the block before which they do.
+        stage: Where the blocks lie in the encoder; they are counted from its start.
         first: The block before which the tokens were clustered.
         last: The block after which they are whole again.
         taps: Blocks whose output is handed out whole before that.
@@ -41,6 +50,8 @@ class ForwardState:
         """See the attributes."""
         self.clusters, self.layout, self.others = clusters, layout, others
         self.first, self.last, self.entry = first, last, entry
+        self.joins: Mapping[int, int] = {}
+        self.stage = Stretch(0, last + 1)
         self.next = first
         self.taps: frozenset[int] = frozenset()
         self.tapped: dict[int, Tensor] = {}
@@ -69,28 +80,36 @@ class ForwardState:
         """The clusters in the layout of the blocks, for the first of them."""
         return self.layout.laid_out(self.clusters.small, self.entry, self.others)
 
-    def is_small(self, tokens: Tensor) -> bool:
-        """Whether tokens have the shape of the clusters."""
-        shape = self.layout.shape(self.others, self.small_grid)
+    def others_at(self, block: int) -> Others:
+        """Numbers of tokens before and behind the grid in a block."""
+        before, behind = self.others
+        return before + sum(number for at, number in self.joins.items() if at <= block), behind
+
+    def is_small(self, tokens: Tensor, block: int) -> bool:
+        """Whether tokens have the shape of the clusters in a block."""
+        shape = self.layout.shape(self.others_at(block), self.small_grid)
         return tokens.dim() == self.entry.dim() and self.layout.shape_of(tokens) == shape
 
-    def whole(self, tokens: Tensor) -> Tensor:
-        """What the blocks made of the clusters, at full resolution; other tokens as they are."""
-        refined = self.layout.grid(tokens, self.others, self.small_grid)
-        return self.layout.laid_out(self.clusters.rebuild(refined), tokens, self.others)
+    def whole(self, tokens: Tensor, block: int) -> Tensor:
+        """What a block made of the clusters, at full resolution; other tokens as they are."""
+        others = self.others_at(block)
+        refined = self.layout.grid(tokens, others, self.small_grid)
+        return self.layout.laid_out(self.clusters.rebuild(refined), tokens, others)
 
     def whole_state(self, position: int, state: Value) -> Value:
         """One of the hidden states that an encoder recorded, at full resolution.
 
         Args:
-            position: Number of blocks before it.
+            position: Number of blocks of the stage before it.
             state: As recorded; what is no tensor of clusters comes back as it is.
         """
-        if not isinstance(state, Tensor) or position < self.first or not self.is_small(state):
+        block = position - 1
+        inside = self.first <= position <= self.last + 1
+        if not inside or not isinstance(state, Tensor) or not self.is_small(state, block):
             return state
-        if position == self.first:
-            return cast(Value, self.entry)  # recorded at the entrance of the block, where clusters are what it gets
-        return state if position - 1 in self.tapped else cast(Value, self.whole(state))
+        if position == self.first:  # recorded at the entrance of the block, where clusters are what it gets
+            return state if self.small_grid == self.grid else cast(Value, self.entry)
+        return state if block in self.tapped else cast(Value, self.whole(state, block))
 
     def saw(self, index: int, tokens: Tensor) -> bool:
         """Whether this pass gave these very tokens to block `index` before: then that block is being recomputed."""
@@ -110,6 +129,7 @@ class Slot:
 
     Attributes:
         grid: (H, W) of the image, as the patch embedding showed it.
+        layout: Of its tokens, if not the usual one.
         state: From the first deep block on.
         current: The state that the running block belongs to; another one if the block is being recomputed.
         geometry: Of the attention windows in the running block.
@@ -121,6 +141,7 @@ class Slot:
 
     def __init__(self) -> None:
         self.grid: Grid | None = None
+        self.layout: Layout | None = None
         self.state: ForwardState | None = None
         self.current: ForwardState | None = None
         self.geometry: Any = None
@@ -129,13 +150,13 @@ class Slot:
         self.outer = False
         self.undecoded: ForwardState | None = None
 
-    def begin(self, grid: Grid) -> None:
+    def begin(self, grid: Grid, layout: Layout | None = None) -> None:
         """A new image."""
-        self.grid, self.state = grid, None
+        self.grid, self.layout, self.state = grid, layout, None
 
     def end(self) -> None:
         """The pass is over, or failed."""
-        self.grid = self.state = self.masked = None
+        self.grid = self.layout = self.state = self.masked = None
 
 
 class PerThread(threading.local):

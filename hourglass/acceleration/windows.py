@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -44,6 +44,18 @@ def spans(side: int, window: int, few: int) -> tuple[Span, ...]:
     if rest:
         kept = count(rest * few, window)
         found.append(Span(slice(whole * window, side), slice(whole * few, whole * few + kept), rest, kept, 1))
+    return tuple(found)
+
+
+def middles(side: Sequence[Span]) -> tuple[float, ...]:
+    """Where the clusters along a side lie, counted in tokens: the mean of the tokens of each one's pooling cell."""
+    found = []
+    for span in side:
+        for window in range(span.windows):
+            first = span.tokens.start + window * span.window
+            for cell in range(span.few):
+                start, stop = cell * span.window // span.few, count((cell + 1) * span.window, span.few)
+                found.append(first + (start + stop - 1) / 2)
     return tuple(found)
 
 

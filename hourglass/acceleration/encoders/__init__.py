@@ -21,9 +21,15 @@ ENCODERS: Registry[Descriptions] = Registry(
     {
         "timm": "hourglass.acceleration.encoders.timm:SPECS",
         "transformers": "hourglass.acceleration.encoders.transformers:SPECS",
+        "language": "hourglass.acceleration.encoders.language:SPECS",
+        "torchvision": "hourglass.acceleration.encoders.torchvision:SPECS",
         "mmsegmentation": "hourglass.acceleration.encoders.mmseg:SPECS",
         "swin": "hourglass.acceleration.encoders.swin:SPECS",
+        "relative": "hourglass.acceleration.encoders.relative:SPECS",
         "sam": "hourglass.acceleration.encoders.sam:SPECS",
+        "detection": "hourglass.acceleration.encoders.detection:SPECS",
+        "segmentation": "hourglass.acceleration.encoders.segmentation:SPECS",
+        "video": "hourglass.acceleration.encoders.video:SPECS",
         "refused": "hourglass.acceleration.encoders.refused:SPECS",
     },
 )
@@ -51,7 +57,7 @@ class Catalogue:
         """What is known of a module's class, or of the first of its bases that something is known of."""
         for name in _names(module):
             for spec in self._own.get(name, ()):
-                if isinstance(spec, Refusal) or spec.root_of(module) is not None:
+                if isinstance(spec, Refusal) or spec.fits(module):
                     return spec
         for child in module.children():
             for name in _names(child):

@@ -82,6 +82,7 @@ def _bare(encoder: Any) -> Collection[int]:
 SPECS = (
     EncoderSpec(
         classes=("mmseg.models.backbones.vit:VisionTransformer",),
+        use="semantic segmentation: Segmenter, and others",
         norm=("norm1",),
         others=_others,
         taps=_bare,

@@ -6,20 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from hourglass.acceleration.layouts import ROWS, SEQUENCE, Others
+from hourglass.acceleration.layouts import ROWS, SEQUENCE
 from hourglass.acceleration.resizing import Geometry, bias_of
-from hourglass.acceleration.spec import Arguments, EncoderSpec, Stage, WindowSpec
+from hourglass.acceleration.spec import BACKBONES, Arguments, EncoderSpec, Stage, WindowSpec, grid_of_rows, no_others
 from hourglass.acceleration.state import ForwardState
 from hourglass.acceleration.windows import Grid
 
 
-def _none(root: Any) -> Others:
-    return 0, 0
-
-
-def _stages(root: Any, paths: Sequence[str]) -> list[Stage]:
+def stages(root: Any, paths: Sequence[str]) -> list[Stage]:
     """The layers that have blocks; they are the encoder's own children where timm made it a list of features."""
-    layers = getattr(root, "layers", None)
+    layers = getattr(root, "layers", getattr(root, "stages", None))
     return [
         (stage, stage.blocks) for stage in (root.children() if layers is None else layers) if hasattr(stage, "blocks")
     ]
@@ -55,10 +51,10 @@ _SQUARE = WindowSpec(_window, _square_attributes, _square_shift, square=True)
 _transformers = partial(
     EncoderSpec,
     layout=SEQUENCE,
-    others=_none,
+    others=no_others,
     grid=_grid_argument,
     arguments=_small_grid_argument,
-    stages=_stages,
+    stages=stages,
     windows=_SQUARE,
 )
 
@@ -75,21 +71,20 @@ def _whole_stage(output: Any, state: ForwardState) -> Any:
 # timm: tokens (B, H, W, C), windows of any shape.
 
 
-def _rows(block: Any, args: tuple[Any, ...]) -> Grid:
-    return int(args[0].shape[1]), int(args[0].shape[2])
-
-
-def _own_window(block: Any) -> Grid:
+def own_window(block: Any) -> Grid:
+    """Of a block that keeps both sides."""
     rows, columns = block.window_size
     return rows, columns
 
 
-def _shift(block: Any) -> Grid:
+def own_shift(block: Any) -> Grid:
+    """Likewise."""
     rows, columns = block.shift_size
     return rows, columns
 
 
-def _attributes(block: Any, geometry: Geometry) -> Mapping[str, Any]:
+def own_attributes(block: Any, geometry: Geometry) -> Mapping[str, Any]:
+    """Of a block that keeps its mask as well."""
     return {
         "window_size": geometry.window,
         "window_area": geometry.window[0] * geometry.window[1],
@@ -112,6 +107,8 @@ def _attributes_with_grid(block: Any, geometry: Geometry) -> Mapping[str, Any]:
     return {**_square_attributes(block, geometry), "H": rows, "W": columns}
 
 
+_SWIN = "backbones: Mask2Former, MaskFormer, OneFormer, Mask DINO, UperNet"
+
 SPECS = (
     _transformers(
         classes=(
@@ -119,9 +116,11 @@ SPECS = (
             "transformers.models.swinv2.modeling_swinv2:Swinv2Encoder",
             "transformers.models.donut.modeling_donut_swin:DonutSwinEncoder",
         ),
+        use=_SWIN,
     ),
     _transformers(
         classes=("transformers.models.maskformer.modeling_maskformer_swin:MaskFormerSwinEncoder",),
+        use=_SWIN,
         stage_output=_whole_stage,
     ),
     EncoderSpec(
@@ -129,25 +128,27 @@ SPECS = (
             "timm.models.swin_transformer:SwinTransformer",
             "timm.models.swin_transformer_v2:SwinTransformerV2",
         ),
+        use=BACKBONES,
         children=(
             "timm.models.swin_transformer:SwinTransformerStage",
             "timm.models.swin_transformer_v2:SwinTransformerV2Stage",
         ),
         layout=ROWS,
-        others=_none,
-        grid=_rows,
-        stages=_stages,
-        windows=WindowSpec(_own_window, _attributes, _shift),
+        others=no_others,
+        grid=grid_of_rows,
+        stages=stages,
+        windows=WindowSpec(own_window, own_attributes, own_shift),
     ),
     EncoderSpec(
         classes=tuple(
             f"{package}.modeling.backbone.swin:SwinTransformer"
             for package in ("detectron2", "mask2former", "maskdino", "mask_former", "oneformer")
         ),
+        use=_SWIN,
         layout=SEQUENCE,
-        others=_none,
+        others=no_others,
         grid=_grid_attributes,
-        stages=_stages,
+        stages=stages,
         windows=WindowSpec(_window, _attributes_with_grid, _square_shift, square=True),
     ),
 )

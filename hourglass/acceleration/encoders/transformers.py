@@ -7,39 +7,50 @@ from functools import partial
 from typing import Any
 
 from hourglass.acceleration.positions import at_cluster_cells
-from hourglass.acceleration.spec import Arguments, EncoderSpec
+from hourglass.acceleration.spec import BACKBONES, Arguments, EncoderSpec
 from hourglass.acceleration.state import ForwardState
 
 
-def _classes(package: str, *names: str) -> tuple[str, ...]:
-    return tuple(f"transformers.models.{package}.modeling_{package}:{name}" for name in names)
+def classes(package: str, *names: str, file: str = "") -> tuple[str, ...]:
+    """``"module:class"`` of classes in one package of transformers' models, and in its file unless another is named."""
+    return tuple(f"transformers.models.{package}.modeling_{file or package}:{name}" for name in names)
 
 
 # Which blocks a model goes on with. Hidden states are counted with the embeddings before them, blocks are not.
 
 
-def _stages(model: Any) -> Collection[int]:
+def stages(model: Any) -> Collection[int]:
     """Of a backbone: its feature maps."""
-    stages = enumerate(model.stage_names)
-    return [position - 1 for position, stage in stages if stage in model.out_features and position > 0]
+    named = enumerate(model.stage_names)
+    return [position - 1 for position, stage in named if stage in model.out_features and position > 0]
 
 
-def _normed_stages(model: Any) -> Collection[int]:
-    return _stages(model) if model.config.apply_layernorm else ()
+def normed_stages(model: Any) -> Collection[int]:
+    """Of a backbone: those that go through its norm."""
+    return stages(model) if model.config.apply_layernorm else ()
 
 
-def _bare_stages(model: Any) -> Collection[int]:
-    return () if model.config.apply_layernorm else _stages(model)
+def bare_stages(model: Any) -> Collection[int]:
+    """Of a backbone: those that do not."""
+    return () if model.config.apply_layernorm else stages(model)
 
 
 def _normed_inner_stages(model: Any) -> Collection[int]:
     """DINOv3 sends its last stage through the norm whatever the configuration says."""
     last = len(model.stage_names) - 2
-    return [block for block in _stages(model) if model.config.apply_layernorm or block == last]
+    return [block for block in stages(model) if model.config.apply_layernorm or block == last]
 
 
 def _bare_inner_stages(model: Any) -> Collection[int]:
-    return [block for block in _stages(model) if block not in _normed_inner_stages(model)]
+    return [block for block in stages(model) if block not in _normed_inner_stages(model)]
+
+
+def _normed_sapiens_stages(model: Any) -> Collection[int]:
+    return stages(model) if model.config.normalize_backbone_outputs else ()
+
+
+def _bare_sapiens_stages(model: Any) -> Collection[int]:
+    return () if model.config.normalize_backbone_outputs else stages(model)
 
 
 def _dpt_taps(model: Any) -> Collection[int]:
@@ -54,7 +65,7 @@ def _beit_taps(model: Any) -> Collection[int]:
 # What blocks are told about positions.
 
 
-def _rotary(block: Any, arguments: Arguments, state: ForwardState) -> Arguments:
+def rotary(block: Any, arguments: Arguments, state: ForwardState) -> Arguments:
     """DINOv3 rotates queries and keys by the position of their patch; clusters have the position of their cell."""
     args, kwargs = arguments
     cos, sin = kwargs["position_embeddings"]
@@ -65,47 +76,92 @@ def _rotary(block: Any, arguments: Arguments, state: ForwardState) -> Arguments:
 def _relative_bias(block: Any, arguments: Arguments, state: ForwardState) -> Arguments:
     """BEiT's blocks resize their table of relative positions to the grid of the image: clusters are a coarser one."""
     args, kwargs = arguments
+    patch = getattr(block, "patch_size", None) or block.attention.attention.config.patch_size
     rows, columns = state.small_grid
-    return args, {**kwargs, "resolution": (rows * block.patch_size, columns * block.patch_size)}
+    return args, {**kwargs, "resolution": (rows * patch, columns * patch)}
 
 
 def _own_bias(model: Any) -> None:
-    root = getattr(model, "beit", model)
-    if getattr(root, "shared_position_bias", None) is not None:
+    if model.config.use_shared_relative_position_bias:
         raise ValueError(
             f"{type(model).__name__} shares one relative position bias between its blocks, which cannot follow the "
-            "clusters: BEiT is supported with config.use_shared_relative_position_bias=False"
+            "clusters: it is supported with config.use_shared_relative_position_bias=False"
         )
 
 
 _plain = partial(EncoderSpec, records=True)
 _around = partial(EncoderSpec, records=True, taps_alone=True)
+_data2vec = partial(classes, "data2vec", file="data2vec_vision")
 _beit = partial(EncoderSpec, records=True, arguments=_relative_bias, check=_own_bias)
+
+_FEATURES = "feature maps for any decoder: Depth Anything, ZoeDepth, DPT, UperNet"
+_SEGMENTATION = "semantic segmentation"
 
 SPECS = (
     _plain(
-        _classes("vit", "ViTModel")
-        + _classes("deit", "DeiTModel")
-        + _classes("vit_msn", "ViTMSNModel")
-        + _classes("ijepa", "IJepaModel")
-        + _classes("dinov2", "Dinov2Model")
-        + _classes("dinov2_with_registers", "Dinov2WithRegistersModel")
-        + _classes("dpt", "DPTModel")
+        classes("vit", "ViTModel")
+        + classes("deit", "DeiTModel")
+        + classes("vit_msn", "ViTMSNModel")
+        + classes("ijepa", "IJepaModel")
+        + classes("dinov2", "Dinov2Model")
+        + classes("dinov2_with_registers", "Dinov2WithRegistersModel")
+        + classes("dpt", "DPTModel")
+        + classes("pixio", "PixioModel"),
+        use=BACKBONES,
     ),
     _around(
-        _classes("dinov2", "Dinov2Backbone") + _classes("dinov2_with_registers", "Dinov2WithRegistersBackbone"),
-        taps=_bare_stages,
-        normed_taps=_normed_stages,
+        classes("dinov2", "Dinov2Backbone") + classes("dinov2_with_registers", "Dinov2WithRegistersBackbone"),
+        use=_FEATURES,
+        taps=bare_stages,
+        normed_taps=normed_stages,
     ),
-    _around(_classes("dpt", "DPTForDepthEstimation", "DPTForSemanticSegmentation"), root="dpt", taps=_dpt_taps),
-    _plain(_classes("dinov3_vit", "DINOv3ViTModel"), arguments=_rotary),
     _around(
-        _classes("dinov3_vit", "DINOv3ViTBackbone"),
+        classes("dpt", "DPTForDepthEstimation", "DPTForSemanticSegmentation"),
+        use="depth estimation and segmentation: DPT, hybrid too",
+        root="dpt",
+        taps=_dpt_taps,
+    ),
+    # A norm of its own follows the maps of this backbone, in place of its root's.
+    _around(classes("pixio", "PixioBackbone"), use=_FEATURES, root="pixio", norm=(), taps=stages),
+    _around(
+        classes("vitpose_backbone", "VitPoseBackbone"),
+        use="pose estimation: ViTPose",
+        normed_taps=stages,
+        takes_masks=False,
+    ),
+    _plain(
+        classes("dinov3_vit", "DINOv3ViTModel") + classes("sapiens2", "Sapiens2Model"),
+        use=BACKBONES,
+        arguments=rotary,
+    ),
+    _around(
+        classes("sapiens2", "Sapiens2Backbone"),
+        use="segmentation, normals, pose and matting of people: Sapiens 2",
+        taps=_bare_sapiens_stages,
+        normed_taps=_normed_sapiens_stages,
+        arguments=rotary,
+    ),
+    _around(
+        classes("dinov3_vit", "DINOv3ViTBackbone"),
+        use=_FEATURES,
         taps=_bare_inner_stages,
         normed_taps=_normed_inner_stages,
-        arguments=_rotary,
+        arguments=rotary,
     ),
-    _beit(_classes("beit", "BeitModel")),
-    _beit(_classes("beit", "BeitBackbone"), root="beit", taps=_stages, taps_alone=True),
-    _beit(_classes("beit", "BeitForSemanticSegmentation"), root="beit", taps=_beit_taps, taps_alone=True),
+    _beit(classes("beit", "BeitModel") + _data2vec("Data2VecVisionModel"), use=BACKBONES),
+    _beit(classes("beit", "BeitBackbone"), use=_FEATURES, root="beit", taps=stages, taps_alone=True),
+    _beit(
+        classes("beit", "BeitForSemanticSegmentation"),
+        use=_SEGMENTATION,
+        root="beit",
+        taps=_beit_taps,
+        taps_alone=True,
+    ),
+    _beit(
+        _data2vec("Data2VecVisionForSemanticSegmentation"),
+        use=_SEGMENTATION,
+        root="data2vec_vision",
+        taps=_beit_taps,
+        taps_alone=True,
+    ),
 )

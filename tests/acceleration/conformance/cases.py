@@ -12,6 +12,7 @@ from hourglass import Plan
 
 from ..plain.conftest import ZOO
 from ..windowed.conftest import ENTRIES
+from .models import LANGUAGE, PLAIN, WINDOWS
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Case:
         start: Blocks before the clustering.
         clusters: Fewer than there are tokens.
         finest: As many as there are tokens, in the image or in a window.
+        parts: Grids of an image that stay apart in the batch, before and in the deep blocks.
     """
 
     entry: Any
     start: int
     clusters: tuple[int, int]
     finest: tuple[int, int]
+    parts: tuple[int, int] = (1, 1)
 
     @property
     def name(self) -> str:
@@ -70,7 +73,10 @@ def tensors(output: Any) -> list[Tensor]:
 
 
 CASES = [
-    *(Case(entry, 1, (3, 4), entry.grid) for entry in ZOO),
-    *(Case(entry, 3, (2, 2), (4, 4)) for entry in ENTRIES),
+    *(
+        Case(entry, getattr(entry, "start", 1), (3, 4), entry.grid, getattr(entry, "parts", (1, 1)))
+        for entry in [*ZOO, *LANGUAGE, *PLAIN]
+    ),
+    *(Case(entry, 3, (2, 2), (4, 4)) for entry in [*ENTRIES, *WINDOWS]),
 ]
 BY_NAME = {case.name: case for case in CASES}

@@ -31,13 +31,17 @@ BIASED = {"use_relative_position_bias": True, "image_size": (64, 64)}
 
 @dataclass(frozen=True)
 class Entry:
-    """A model to test, the prefix tokens it has, the size of the images it is given and what else its call takes."""
+    """A model to test, the prefix tokens it has, the size of the images it is given and what else its call takes.
+
+    `trains` says whether gradients flow through it.
+    """
 
     name: str
     build: Callable[[], nn.Module]
     prefix: int
     size: tuple[int, int] = (48, 80)
     call: dict[str, Any] = field(default_factory=dict)
+    trains: bool = True
 
     def model(self) -> nn.Module:
         torch.manual_seed(0)
@@ -45,8 +49,8 @@ class Entry:
         for parameter in model.parameters():
             # Initial values are so small that all tokens look alike; these tell one token, block and map from another.
             noise = torch.randn_like(parameter)
-            inputs = parameter[0].numel()
-            parameter.data = noise * inputs**-0.5 if parameter.dim() > 1 else parameter.data + 0.2 * noise
+            weights = parameter.dim() > 1
+            parameter.data = noise * parameter[0].numel() ** -0.5 if weights else parameter.data + 0.2 * noise
         return model
 
     def images(self, batch: int = 2) -> Tensor:
