@@ -21,7 +21,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := suite
 
 suite: $(READY)  ## Run the suite: results, tables, report and verdict (finished work is not repeated)
-	$(call snakemake)
+	hourglass watch $(SUITE) $(if $(filter local,$(PROFILE)),,--device cuda) -- $(call snakemake)
+
+status: $(READY)  ## Say which cases are finished, stale, failed or missing
+	hourglass status $(SUITE) $(if $(filter local,$(PROFILE)),,--device cuda)
 
 plan: $(READY)  ## Say what `make suite` would run and download, and what you have to do first
 	$(call snakemake,--dry-run)
@@ -92,4 +95,4 @@ $(READY): envs/default.lock pyproject.toml
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: suite plan tables report check accept track wandb-report test test-all bench lint format lock clean help
+.PHONY: suite status plan tables report check accept track wandb-report test test-all bench lint format lock clean help

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import typer
 
-from hourglass.bench.cli import demonstration, inputs, measurements, outcomes, tuning
+from hourglass.bench.cli import demonstration, inputs, measurements, outcomes, tuning, watching
 from hourglass.bench.cli.options import including
 from hourglass.registry import UserError
 
@@ -33,6 +33,10 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "merge": measurements.merge,
         "cost": measurements.cost,
         "speed": measurements.speed,
+    },
+    "Running a suite": {
+        "watch": watching.watch,
+        "status": watching.status,
     },
     "What came out": {
         "export": outcomes.export,

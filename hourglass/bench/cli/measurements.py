@@ -145,6 +145,7 @@ def _measure(
         UserError: There is no such case, or some failed; all others have been measured nevertheless.
     """
     from hourglass.bench.measuring import require_provenance
+    from hourglass.bench.results.progress import Journal
     from hourglass.bench.results.state import forget_failure, note_failure, states
     from hourglass.bench.suites.suite import Suite
 
@@ -156,7 +157,7 @@ def _measure(
         cases = [state.case for state in found if state.measurement == measurement and state.is_due]
     if cases:
         require_provenance()
-    failures = []
+    journal, failures = Journal(results, loaded.name), []
     for python, group in _by_interpreter(cases).items():
         if python is not None:
             options = [argument for argument in sys.argv[1:] if argument not in (ids or ())]
@@ -165,11 +166,14 @@ def _measure(
                 failures.append(f"{group[0].experiment}: failed in {python.parents[1].name}, as said above")
             continue
         for case, finish in attempts(group):
+            journal.write("started", measurement, case)
             try:
                 print(finish(), flush=True)
                 forget_failure(results, case, measurement)
+                journal.write("finished", measurement, case)
             except UserError as error:
                 note_failure(results, case, measurement, str(error))
+                journal.write("failed", measurement, case, str(error))
                 failures.append(f"{case.id}: {error}" if len(cases) > 1 else str(error))
     if failures:
         raise UserError("\nhourglass: ".join(failures))

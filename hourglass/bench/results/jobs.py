@@ -26,8 +26,8 @@ class Job:
 def jobs(suite: Suite, found: Iterable[State], most: int | None = None) -> list[Job]:
     """The jobs that make what is due.
 
-    All costs are counted together; accuracy and speed are measured by experiment. Accuracy that the suite splits into
-    shards is none of them.
+    Costs are counted in one job, and speeds are measured in one, as nothing may run beside it. Accuracy is measured by
+    experiment, side by side; where the suite splits it into shards, it is no job here.
 
     Args:
         suite: Which.
@@ -40,7 +40,9 @@ def jobs(suite: Suite, found: Iterable[State], most: int | None = None) -> list[
         for measurement in case.measurements:
             if measurement == "accuracy" and suite.shards_of(case) > 1:
                 continue
-            members.setdefault((measurement, suite.name if measurement == "cost" else case.experiment), []).append(case)
+            members.setdefault((measurement, case.experiment if measurement == "accuracy" else suite.name), []).append(
+                case
+            )
     made = []
     for (measurement, shared), cases in members.items():
         size = most or len(cases)

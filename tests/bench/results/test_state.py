@@ -52,9 +52,8 @@ def test_nothing_is_there_at_first(suite: Suite, tmp_path: Path, data: Path) -> 
     assert [(job.name, len(job.cases)) for job in jobs(suite, everything)] == [
         ("accuracy_semantic_segmentation_segmenter_scenes_scenes", 3),
         ("cost_example", 5),
-        ("speed_semantic_segmentation_segmenter_scenes_scenes", 2),
+        ("speed_example", 3),
         ("accuracy_depth_estimation_dpt_scenes_scenes", 2),
-        ("speed_depth_estimation_dpt_scenes_scenes", 1),
     ]
 
 
