@@ -57,6 +57,9 @@ test-all: $(READY)  ## Run every test on all cores
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
 	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
+docs: $(READY)  ## Build the documentation into site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+
 lint: $(READY)  ## Check format, style, workflow, types and the direction of imports
 	ruff format --check .
 	ruff check .
@@ -95,4 +98,4 @@ $(READY): envs/default.lock pyproject.toml
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: suite status plan tables report check accept track wandb-report test test-all bench lint format lock clean help
+.PHONY: suite status plan tables report check accept track wandb-report test test-all bench docs lint format lock clean help
