@@ -29,9 +29,12 @@ def objections(clusters: Clusters, plan: Plan, encoder: str) -> Iterator[str]:
         )
     if plan.temperature is None:
         return
-    with torch.no_grad():
-        sharpness = float(clusters.relative_sharpness(plan.temperature))
-        total = float(clusters.weight_sums().float().mean())
+    try:
+        with torch.no_grad():
+            sharpness = float(clusters.relative_sharpness(plan.temperature))
+            total = float(clusters.weight_sums().float().mean())
+    except RuntimeError:  # no values: tokens are pretended, or inside a function transform
+        return
     if sharpness < _LEAST_SHARPNESS or total < _LEAST_SUM:
         told = "all clusters look equally near" if sharpness < _LEAST_SHARPNESS else "tokens fade away"
         better = plan.temperature * 10 / max(sharpness, 1e-9)

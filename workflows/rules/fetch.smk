@@ -40,7 +40,9 @@ rule prepare:
         f"{OUT}/logs/{{dataset}}.prepare.log",
     params:
         version=lambda wildcards: datasets.version(wildcards.dataset),
-        suite=lambda wildcards: f"--suite {NAME}" if wildcards.dataset in SUITE.datasets else "",
+        suite=lambda wildcards: (
+            f"--suite {NAME}" if wildcards.dataset in SUITE.datasets else ""
+        ),
     message:
         "data set {wildcards.dataset}"
     shell:

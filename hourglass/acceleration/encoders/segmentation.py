@@ -74,7 +74,7 @@ def _intermediate(model: Any) -> Collection[int]:
 def _halves(block: Any, arguments: Arguments, state: ForwardState) -> Arguments:
     """The upper half of the rows is the prompt, the lower half the image that shares what it attends to with others."""
     args, kwargs = arguments
-    if (args[1:] and args[1] or kwargs.get("feature_ensemble")) and state.small_grid[0] % 2:
+    if ((args[1:] and args[1]) or kwargs.get("feature_ensemble")) and state.small_grid[0] % 2:
         raise ValueError(
             f"SegGPT with feature_ensemble halves the rows of its tokens, and plan.clusters has {state.small_grid[0]}: "
             "choose an even number of rows"

@@ -141,7 +141,7 @@ def test_models_of_text_are_left_alone(build: Callable[[], nn.Module]):
 
 
 def message(model: nn.Module, plan: Plan, run: Callable[[nn.Module], Any]) -> str:
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError, match=r"\w") as caught:
         run(hourglass.apply(model.eval(), plan))
     return str(caught.value)
 

@@ -31,7 +31,7 @@ def test_a_case_holds_its_plan_in_full(suite: Suite) -> None:
     settings = suite.cases[1].settings
     assert settings["start"] == 6
     assert settings["clusters"] == [24, 24]
-    assert settings["neighbors"] == 20, "a default that is not in the file"
+    assert settings["neighbors"] == 4, "a default that is not in the file"
 
 
 def test_a_case_changes_with_the_version_of_its_suite(suite: Suite, tmp_path: Path, suite_text: str) -> None:
