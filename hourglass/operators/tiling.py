@@ -82,14 +82,12 @@ def cheapest_tiling(
     if reach == 0 or clusters == (1, 1):
         return None  # Every token meets one center: the layouts count on windows that stick out of the grid.
     tokens = math.prod(grid)
-    cheapest: float = iterations * tokens * math.prod(clusters) * (2 * channels + DENSE_ENTRY)
+    cheapest = iterations * tokens * math.prod(clusters) * (2 * channels + DENSE_ENTRY)
     best = None
     for rows in tilings(grid[0], clusters[0], min(reach, clusters[0] - 1)):
         for columns in tilings(grid[1], clusters[1], min(reach, clusters[1] - 1)):
             region, slots = rows.length * columns.length, rows.side * columns.side
-            # Each pair of tokens is multiplied, or only those that no other tile has.
-            pairs = region * (0.5 + 0.25 / rows.tiles if rows.halves else 1.0)
-            per_place = channels * (pairs + GATHER + slots) + iterations * slots * (region + LOCAL_ENTRY)
+            per_place = channels * (region + GATHER + slots) + iterations * slots * (region + LOCAL_ENTRY)
             per_token = iterations * rows.window * columns.window * LOCAL_ENTRY
             cost = rows.tiles * columns.tiles * region * per_place + tokens * per_token
             if cost < cheapest:
