@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hourglass.operators.observe import OperatorCall, is_observed, observed
+
 
 @dataclass(frozen=True)
 class Matching:
@@ -59,6 +61,14 @@ def match(tokens: Tensor, merged: int, prefix: int = 0) -> Matching:
         Which tokens are merged, the same number in every batch entry.
     """
     merged = min(merged, (tokens.shape[1] - prefix) // 2)
+    if is_observed():
+        batch, count, channels = tokens.shape
+        call = OperatorCall("matching", batch, count - count // 2, count // 2, channels)
+        return observed(call, _match, tokens, merged, prefix)
+    return _match(tokens, merged, prefix)
+
+
+def _match(tokens: Tensor, merged: int, prefix: int) -> Matching:
     directions = F.normalize(tokens.detach(), dim=-1, eps=1e-8)
     scores = directions[:, ::2] @ directions[:, 1::2].transpose(1, 2)
     scores[:, : (prefix + 1) // 2] = -torch.inf

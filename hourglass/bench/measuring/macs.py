@@ -21,7 +21,6 @@ from torch.utils import flop_counter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
-from hourglass.bench.measuring.operator_calls import Matchings
 from hourglass.operators.observe import Moment, OperatorCall, observing
 
 aten = torch.ops.aten
@@ -118,7 +117,6 @@ class MacCounter(TorchDispatchMode):
         self.calls: list[OperatorCall] = []
         """Operators of the hourglass and of its rivals, in the order they began, without their tensors."""
         self._call: OperatorCall | None = None
-        self._matchings = Matchings()
         self._members = {name: set(module.modules()) for name, module in regions.items()}
         self._running: list[nn.Module] = []
 
@@ -156,12 +154,7 @@ class MacCounter(TorchDispatchMode):
         first = result[0] if isinstance(result, (tuple, list)) and result else result
         elements = first.numel() if isinstance(first, Tensor) else 0
         regions = frozenset(name for name, members in self._members.items() if not members.isdisjoint(self._running))
-        call = self._call
-        if call is None:
-            call, new = self._matchings.current()
-            if call is not None and new:
-                self.calls.append(call)
-        self.events.append(Event(operator, macs, elements, regions, call))
+        self.events.append(Event(operator, macs, elements, regions, self._call))
 
     def observe(self, moment: Moment, call: OperatorCall) -> None:
         """Attributes what runs from the begin of a call to its end to the call."""

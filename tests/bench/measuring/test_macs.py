@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from hourglass.bench.measuring.macs import attention_macs, count_macs
+from hourglass.methods.merging import match
 from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
 from hourglass.operators.observe import OperatorCall, observed
 
@@ -146,3 +147,12 @@ def test_an_operator_that_raises_leaves_nothing_behind():
         tokens @ tokens.transpose(1, 2)
 
     assert [event.call for event in count_macs(run).events if event.macs] == [None]
+
+
+@DEVICES
+def test_a_matching_is_seen_with_its_sizes(device):
+    tokens = torch.rand(2, 49, 16).to(device)
+    counted = count_macs(lambda: match(tokens, 8, prefix=1))
+    (call,) = counted.calls
+    assert (call.kind, call.batch, call.tokens, call.clusters, call.channels) == ("matching", 2, 25, 24, 16)
+    assert sum(event.macs for event in counted.events if event.call is call) == counted.macs == 2 * 25 * 24 * 16
