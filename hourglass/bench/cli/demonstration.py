@@ -30,6 +30,7 @@ def demo(
     """Run a model on an image with and without the hourglass, and draw what changes."""
     from hourglass.bench.report import demo as demonstration
 
+    demonstration.require_picture(output)
     name = model or demonstration.default_model(task)
     if start is None or clusters is None:
         plan = demonstration.default_plan(name, task)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import torch
 from hourglass.bench.measuring.running import Runner, reproducible, threads
 from hourglass.bench.measuring.statistics import Interval, is_stable, median_interval, paired_ratio
 from hourglass.bench.measuring.types import Result
+from hourglass.bench.storage.cores import available_cores
 
 Clock = Callable[[], float]
 """Seconds since some moment."""
@@ -184,11 +184,6 @@ def cuda_timer() -> Timer:
         return float(begin.elapsed_time(end)) / 1000
 
     return time
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _contenders(

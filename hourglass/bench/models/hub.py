@@ -89,6 +89,19 @@ class HubModel(nn.Module):
                 )
                 return [self._detections(each) for each in found]
 
+    @property
+    def relative_depth(self) -> bool:
+        """Whether its depth is relative: the inverse of a depth, up to an unknown factor and summand; larger is nearer.
+
+        So are MiDaS's models, as DPT but for those on DINOv2, and Depth Anything's unless they say metric.
+        """
+        config: Any = self.model.config
+        if self._task != "depth-estimation":
+            return False
+        if config.model_type == "dpt":
+            return getattr(config.backbone_config, "model_type", None) not in ("dinov2", "dinov2_with_registers")
+        return bool(getattr(config, "depth_estimation_type", "metric") == "relative")
+
     def _queries(self, output: Any, inputs: Any) -> Any:
         """With logits of the data set's categories, and masks without what the processor padded images with."""
         scores = output.class_queries_logits

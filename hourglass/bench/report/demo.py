@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from hourglass.bench.measuring.running import to_float
 from hourglass.bench.measuring.speed import LATENCY, cpu_timer, interleave
 from hourglass.bench.measuring.statistics import median_interval, paired_ratio
 from hourglass.bench.models import hub
+from hourglass.bench.storage.files import one_line
 from hourglass.bench.suites import suite as suites
 from hourglass.registry import UserError
 
@@ -122,22 +125,32 @@ def compare(path: Path, model: nn.Module, task: str, categories: tuple[Category,
 
     Raises:
         UserError: The image cannot be read.
-            The plan does not fit the model.
+            The plan does not fit the model, or neither of them the image.
     """
     image = read_image(path)
     images = to_float(image[None])
+    size = image.shape[-2], image.shape[-1]
     try:
         faster = acceleration.apply(deepcopy(model), plan)
     except ValueError as error:
         raise UserError(str(error)) from error
 
     def predict(by: nn.Module) -> Any:
-        return tasks.get(task).predict(by(images), [(image.shape[-2], image.shape[-1])], categories)[0]
+        output = by(images)
+        if getattr(model, "relative_depth", False):
+            return depth_of_inverse(output[0].float())
+        return tasks.get(task).predict(output, [size], categories)[0]
 
     with torch.inference_mode():
-        before = predict(model)
-        with watched() as seen:
-            after = predict(faster)
+        try:
+            before = predict(model)
+            with watched() as seen:
+                after = predict(faster)
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, UserError):
+                raise
+            reason = (str(error) or type(error).__name__).splitlines()[0]
+            raise UserError(f"{path}: {size[1]} x {size[0]} pixels do not suit model and plan: {reason}") from error
         runs = {"baseline": lambda: model(images), "hourglass": lambda: faster(images)}
         seconds = interleave(runs, cpu_timer(perf_counter), LATENCY)
     baseline, hourglass = seconds["baseline"], seconds["hourglass"]
@@ -148,6 +161,32 @@ def compare(path: Path, model: nn.Module, task: str, categories: tuple[Category,
         milliseconds=(1000 * median_interval(baseline).value, 1000 * median_interval(hourglass).value),
         speedup=paired_ratio(baseline, hourglass).value,
     )
+
+
+def depth_of_inverse(inverse: Tensor) -> Tensor:
+    """(H, W) depths from 1 to 20, in no unit, of an inverse depth that is known up to a factor and a summand.
+
+    Near and far are right, and so is the order; how far is not known.
+    """
+    low, high = inverse.min(), inverse.max()
+    return 1 / (0.05 + 0.95 * (inverse - low) / (high - low).clamp(min=torch.finfo().tiny))
+
+
+def require_picture(output: Path) -> None:
+    """Make sure that a picture can be written, before anything is computed for it.
+
+    Raises:
+        UserError: Its ending is that of no format, or its folder cannot be written to.
+    """
+    known = Figure().canvas.get_supported_filetypes()
+    if output.suffix.removeprefix(".").lower() not in known:
+        raise UserError(
+            f"{output}: has the ending of no picture; choose one of {', '.join(f'.{each}' for each in known)}"
+        )
+    with one_line(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(output if output.exists() else output.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, "permission denied")
 
 
 def save(comparison: Comparison, task: str, categories: tuple[Category, ...], plan: Plan, output: Path) -> Path:
@@ -167,6 +206,7 @@ def save(comparison: Comparison, task: str, categories: tuple[Category, ...], pl
         axes.imshow(pixels, interpolation="nearest" if pixels.shape[0] < 300 else "antialiased")
         axes.set_title(title, fontsize=13)
         axes.axis("off")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(output, dpi=100)
+    with one_line(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(output, dpi=100)
     return output

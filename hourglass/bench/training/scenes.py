@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from hourglass.bench.datasets.scenes import IMAGE_SIZE, VERSION
 from hourglass.bench.datasets.scenes.render import Scene, render_scene
+from hourglass.bench.storage.cores import available_cores
 
 LAYERS: dict[str, tuple[tuple[int, ...], type[np.generic]]] = {
     "image": ((*IMAGE_SIZE, 3), np.uint8),
@@ -69,7 +69,7 @@ def _render(folder: Path, count: int) -> None:
         name: np.lib.format.open_memmap(folder / f"{name}.npy", "w+", dtype, (count, *shape))
         for name, (shape, dtype) in LAYERS.items()
     }
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(available_cores()) as pool:
         scenes = pool.map(partial(render_scene, "train"), range(count), chunksize=32)
         for index, scene in enumerate(track(scenes, "rendering training scenes", total=count)):
             for name, array in arrays.items():

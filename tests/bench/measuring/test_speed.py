@@ -11,13 +11,13 @@ from torch import nn
 from hourglass.bench.measuring.running import Runner, example
 from hourglass.bench.measuring.speed import (
     TimingBudget,
-    available_cores,
     cpu_timer,
     cuda_timer,
     interleave,
     measure_speed,
     summarise,
 )
+from hourglass.bench.storage.cores import available_cores
 
 
 class Machine:

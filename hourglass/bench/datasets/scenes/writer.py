@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,13 +16,14 @@ from hourglass.bench.datasets.rasters import write_depth, write_pixels, write_se
 from hourglass.bench.datasets.scenes import IMAGE_SIZE
 from hourglass.bench.datasets.scenes.categories import CATEGORIES
 from hourglass.bench.datasets.scenes.render import Scene, render_scene
+from hourglass.bench.storage.cores import available_cores
 
 Annotations = dict[str, Any]
 
 
 def write_split(root: Path, split: str, count: int) -> None:
     """Render the first ``count`` scenes of a split and write them below ``root``; what is there is written over."""
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    with ProcessPoolExecutor(available_cores()) as pool:
         drawn = pool.map(partial(_write_scene, root, split), range(count), chunksize=4)
         parts = list(track(drawn, f"rendering scenes/{split}", total=count, transient=True))
 
