@@ -82,25 +82,28 @@ def watch(
 def _conclude(display: Display, code: int, log: Path, suite: str, results: Path, tables: Path, data: Path) -> None:
     """Say what failed, what came out, and where it is."""
     from hourglass.bench.cli.display import show_outcome
+    from hourglass.bench.results.verdict import passed
     from hourglass.bench.suites.suite import Suite
     from hourglass.bench.tables.build import build
     from hourglass.bench.tables.content import Content
     from hourglass.bench.tables.definition import load_all
 
     folder = results / Suite.load(suite).name
-    if code and not display.progress.failed:
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]:
-            display.say(line)
+    explained = bool(display.progress.failed)
     try:
         outcome = load_outcome(suite, results, tables, data)
         definitions = load_all(tables_folder(tables), outcome.suite)
         content = Content(outcome)
         headlines = [build(name, each, content) for name, each in definitions.items() if each.rows == "fastest"]
         show_outcome(display.console, outcome, headlines)
+        explained = explained or not passed(outcome.verdicts)
     except UserError as error:
         display.say(f"hourglass: {error}")
     if (folder / "report.html").is_file():
         display.say(f"report: {folder / 'report.html'}")
+    if code and not explained:
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]:
+            display.say(line)
     if code:
         display.say(f"the run failed; its logs: {folder / 'logs'}, {log}", style="bold red")
         raise typer.Exit(1)
