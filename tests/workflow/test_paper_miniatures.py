@@ -8,7 +8,6 @@ import pickle
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -28,21 +27,28 @@ from ..bench.datasets import miniatures
 from ..bench.models.checkpoints import small
 from ..web import Server
 from .conftest import HERE, ROOT, Folder, make_folder
+from .miniatures._native import Native
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.xdist_group("miniatures")]
 
+INCLUDED = HERE / "miniatures"
 SEGMENTER, DEPTH, DINO = "segmenter-vit-l16-ade20k", "dpt-hybrid-nyuv2", "dino-swin-l-coco"
 PANOPTIC, INSTANCE = "mask2former-swin-l-coco-panoptic", "mask2former-swin-l-coco-instance"
 MODELS = (SEGMENTER, DEPTH, PANOPTIC, INSTANCE, DINO)
 
 
 class Miniature(Folder):
-    """A folder whose processes see small models, small data sets and the local server's catalogue."""
+    """A folder whose processes include small models and data sets, and see the local server's catalogue."""
 
     @property
     def environment(self) -> dict[str, str]:
-        modules = [HERE / "miniatures", ROOT / "tests" / "bench" / "models" / "checkpoints", ROOT]
-        own = {"HOURGLASS_ARTIFACTS": str(self.catalogue), "XDG_DATA_HOME": str(self.path / "home"), "NO_PROXY": "*"}
+        modules = [ROOT / "tests" / "bench" / "models" / "checkpoints", ROOT]
+        own = {
+            "HOURGLASS_ARTIFACTS": str(self.catalogue),
+            "HOURGLASS_INCLUDE": str(INCLUDED),
+            "XDG_DATA_HOME": str(self.path / "home"),
+            "NO_PROXY": "*",
+        }
         unset = ("HOURGLASS_DATA", "HOURGLASS_OFFLINE")
         inherited = {name: value for name, value in super().environment.items() if name not in unset}
         return {**inherited, **own, "PYTHONPATH": ":".join(map(str, modules))}
@@ -78,15 +84,8 @@ def of_torch(content: Any, **options: Any) -> bytes:
 
 
 def detector() -> dict[str, torch.Tensor]:
-    with pytest.MonkeyPatch.context() as patch:
-        for folder in (HERE / "miniatures", ROOT / "tests" / "bench" / "models" / "checkpoints"):
-            patch.syspath_prepend(folder)
-        import full_size
-
-        torch.manual_seed(0)
-        state = full_size.detector().state_dict()
-    for name in ("full_size", "small"):
-        sys.modules.pop(name, None)
+    torch.manual_seed(0)
+    state = Native().state_dict()
     return {key.removeprefix("model."): value for key, value in state.items()}
 
 
@@ -190,7 +189,7 @@ def heals(folder: Miniature, right: Miniature, artifact: str, target: str) -> No
 
 
 CHECKPOINT = "segmenter-l16-mask-ade20k"
-WEIGHTS = f"checkpoints/{SEGMENTER}.safetensors"
+WEIGHTS = f"checkpoints/small-{SEGMENTER}.safetensors"
 
 
 def test_a_truncated_transfer_is_gone_on_from(again: Callable[..., Miniature], web: Server) -> None:
@@ -222,7 +221,7 @@ def test_a_pickle_that_would_run_something(again: Callable[..., Miniature], done
             return Path.touch, (tmp_path / "sprung",)
 
     trap = pickle.dumps({"model": {"weight": Trap()}})
-    weights = f"checkpoints/{PANOPTIC}.safetensors"
+    weights = f"checkpoints/small-{PANOPTIC}.safetensors"
     folder = again("mask2former-swinl-coco-panoptic", trap, lost=weights)
     fails(folder, weights, ".pkl", "touch")
     assert not (tmp_path / "sprung").exists()
@@ -235,10 +234,10 @@ def test_an_archive_that_leads_out_of_its_folder(
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("val2017/../../../../escaped.jpg", b"")
-    folder = again("coco-2017-val2017", file.getvalue(), lost="coco")
-    fails(folder, "coco/ready.json", "val2017.zip", "escaped.jpg")
+    folder = again("coco-2017-val2017", file.getvalue(), lost="small-coco")
+    fails(folder, "small-coco/ready.json", "val2017.zip", "escaped.jpg")
     assert not list(tmp_path.rglob("escaped.jpg"))
-    heals(folder, done, "coco-2017-val2017", "coco/ready.json")
+    heals(folder, done, "coco-2017-val2017", "small-coco/ready.json")
 
 
 def test_a_disk_that_is_full(again: Callable[..., Miniature]) -> None:
