@@ -207,7 +207,7 @@ class Hourglass(Patch):
         state.taps = slot.taps.union(number - stage.start for number in taps)
         slot.state = state
         self._retain(index, state, tokens)
-        if not self._looked and not is_traced() and not tokens.is_meta:
+        if not (self._looked or tokens.is_meta or is_traced()):
             self._looked = True
             for objection in objections(clusters, self.plan, type(self.encoder).__name__):
                 _warn(objection)

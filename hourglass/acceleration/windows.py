@@ -125,8 +125,10 @@ def _shift_mask(grid: Grid, window: Grid, shift: Grid, dtype: torch.dtype, devic
 
 
 def is_traced() -> bool:
-    """Whether a compiler, exporter or tracer is watching, to which sizes and tensors are not what they seem."""
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()  # type: ignore[attr-defined,no-untyped-call]
+    """Whether someone watches every operation: a compiler, an exporter, a tracer, a counter or a pretender."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+        return True
+    return bool(torch._C._len_torch_dispatch_stack())
 
 
 def made_once(make: Callable[..., Tensor], *sizes: Hashable) -> Tensor:

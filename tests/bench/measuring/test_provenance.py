@@ -45,7 +45,7 @@ def test_everything_that_decides_a_result_is_there(case, monkeypatch):
         "w" * 64,
         "SlidingWindow(short=640, long=2560, crop=640, stride=640)",
     )
-    assert found["settings"]["neighbors"] == 20
+    assert found["settings"]["neighbors"] == 4
     assert found["settings"]["clusters"] == [4, 4]
     assert found["packages"]["torch"] == version("torch")
     assert {name: found[name] for name in CONDITIONS} == CONDITIONS

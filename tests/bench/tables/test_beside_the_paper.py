@@ -31,7 +31,7 @@ experiments:
     accuracy: { metric: rmse_m, floor: 0.4, tolerance: 0.01 }
     methods:
       hourglass:
-        own: { start: 6, clusters: [28, 28] }
+        own: { start: 6, clusters: [28, 28], form: published }
 """
 
 
