@@ -51,8 +51,10 @@ wandb-report: $(READY)  ## Publish a report on the results in Weights & Biases; 
 test: $(READY)  ## Run the quick tests on all cores
 	$(PYTEST) -m "not slow"
 
-test-all: $(READY)  ## Run every test on all cores
-	$(PYTEST)
+test-slow: $(READY)  ## Run the tests that take more than ten seconds
+	$(PYTEST) -m slow
+
+test-all: test test-slow  ## Run every test
 
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
 	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
@@ -98,4 +100,4 @@ $(READY): envs/default.lock pyproject.toml
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: suite status plan tables report check accept track wandb-report test test-all bench docs lint format lock clean help
+.PHONY: suite status plan tables report check accept track wandb-report test test-slow test-all bench docs lint format lock clean help
