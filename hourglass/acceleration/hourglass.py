@@ -175,7 +175,9 @@ class Hourglass(Patch):
         else:
             state, tokens = self._go_on(index, tokens)
         state.running, self.slot.current = index, state
-        rest: Arguments = (args[1:], {key: value for key, value in kwargs.items() if key != name})
+        if name is not None:
+            kwargs = {key: value for key, value in kwargs.items() if key != name}
+        rest: Arguments = (args[1:], kwargs)
         if self.spec.grid is None and self.spec.takes_masks:
             rest = without_masks(rest, self.slot.masked)
         others, kwargs = self.spec.arguments(block, rest, state)
@@ -272,18 +274,17 @@ class Hourglass(Patch):
 
     def _recomputed(self, index: int, tokens: Tensor) -> ForwardState | None:
         """The pass that gave a block these tokens before, if the backward pass is running the block again."""
-        if torch.compiler.is_compiling() or not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() or torch.compiler.is_compiling():
             return None
         return next((state for state in list(self._retained.values()) if state.saw(index, tokens)), None)
 
     def _retain(self, index: int, state: ForwardState, tokens: Tensor) -> None:
         """Keeps what gradient checkpointing needs until the next pass of this thread."""
-        if torch.compiler.is_compiling():
-            return
         if torch.is_grad_enabled():
-            state.inputs[index] = tokens
-            self._retained[threading.get_ident()] = state
-        elif index == self._first:
+            if not torch.compiler.is_compiling():
+                state.inputs[index] = tokens
+                self._retained[threading.get_ident()] = state
+        elif index == self._first and not torch.compiler.is_compiling():
             self._retained.pop(threading.get_ident(), None)
 
     # The encoder as it is now.

@@ -29,6 +29,8 @@ def without_masks(arguments: Arguments, masked: bool | None) -> Arguments:
         ValueError: There is a mask that may be the caller's.
     """
     args, kwargs = arguments
+    if not args and not kwargs:
+        return arguments
     if kwargs.get("is_causal"):
         raise ValueError("is_causal makes tokens follow each other, which clusters do not: run the model without")
     names = [name for name in _NAMES if kwargs.get(name) is not None]

@@ -94,8 +94,9 @@ def foreign(hook: Any) -> bool:
 
 
 def watched(module: nn.Module) -> bool:
-    """Whether a user's forward hook looks at what a module returns."""
-    return any(map(foreign, module._forward_hooks.values()))
+    """Whether a user's forward hook looks at what a module with a hook of ours returns."""
+    hooks = module._forward_hooks
+    return len(hooks) > 1 and any(map(foreign, hooks.values()))
 
 
 @cache

@@ -59,6 +59,7 @@ class ForwardState:
         self.waiting = self.leaves_clusters = False
         self.inputs: dict[int, Tensor] = {}
         self.running = first
+        self._shapes: dict[int, tuple[int, ...]] = {}
         self._derived: tuple[int, object, object] = (-1, None, None)
 
     @property
@@ -87,7 +88,8 @@ class ForwardState:
 
     def is_small(self, tokens: Tensor, block: int) -> bool:
         """Whether tokens have the shape of the clusters in a block."""
-        shape = self.layout.shape(self.others_at(block), self.small_grid)
+        if (shape := self._shapes.get(block)) is None:
+            shape = self._shapes[block] = self.layout.shape(self.others_at(block), self.small_grid)
         return tokens.dim() == self.entry.dim() and self.layout.shape_of(tokens) == shape
 
     def whole(self, tokens: Tensor, block: int) -> Tensor:
