@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from hourglass.methods import Settings
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class _Baseline:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, asdict, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from hourglass import acceleration
-from hourglass.acceleration import Plan
+from hourglass.acceleration.plan import Plan
 from hourglass.methods import Settings
 from hourglass.methods.settings import check_names
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class _Hourglass:
@@ -21,9 +21,13 @@ class _Hourglass:
         return {**plan, "clusters": list(plan["clusters"])}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
+        from hourglass import acceleration
+
         return acceleration.apply(model, _plan(settings))
 
     def remove(self, model: nn.Module) -> nn.Module:
+        from hourglass import acceleration
+
         return acceleration.remove(model)
 
 

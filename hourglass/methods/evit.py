@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from hourglass.methods import Settings
-from hourglass.methods.dropping_blocks import SUPPORTED, DptDropping, TokenDropping, VitDropping
-from hourglass.methods.patching import DPT, VIT, find, is_a, refuse_patched, remove_patches
 from hourglass.methods.settings import check_names, integer, number
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,9 @@ class _EViT:
         return {**plan, "blocks": list(plan["blocks"])}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
+        from hourglass.methods.dropping_blocks import SUPPORTED, DptDropping, TokenDropping, VitDropping
+        from hourglass.methods.patching import DPT, VIT, find, is_a, refuse_patched
+
         plan = _plan(settings)
         refuse_patched(model, TokenDropping, "tokens are dropped")
         encoder = find(model, (VIT, DPT))
@@ -66,6 +68,9 @@ class _EViT:
         return model
 
     def remove(self, model: nn.Module) -> nn.Module:
+        from hourglass.methods.dropping_blocks import TokenDropping
+        from hourglass.methods.patching import remove_patches
+
         return remove_patches(model, TokenDropping)
 
 

@@ -7,20 +7,13 @@ without attention in proportion to size (Expedit-Segmenter ``mmseg/ops/tome``, E
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
-
-from hourglass.acceleration.patch import Patch
 from hourglass.methods import Settings
-from hourglass.methods.merging import Matching, match
-from hourglass.methods.patching import DPT, VIT, VIT_BLOCK, find, is_a, refuse_patched, remove_patches
 from hourglass.methods.settings import check_names, number
 
-SUPPORTED = "timm VisionTransformer with plain blocks (Segmenter's too), and transformers' DPT"
-Sublayer = tuple[nn.Module, nn.Module]
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class _ToMe:
@@ -31,63 +24,16 @@ class _ToMe:
         return {"r_percent": number("r_percent", settings.get("r_percent"), most=50)}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:
-        share = self.resolve(settings)["r_percent"] / 100
-        refuse_patched(model, Merging, "tokens are merged")
-        encoder = find(model, (VIT, DPT))
-        if encoder is None:
-            raise ValueError(f"{type(model).__name__} has no blocks that are known to it; supported: {SUPPORTED}")
-        Merging(encoder, list(_sublayers(encoder)), share)
+        from hourglass.methods.merging_blocks import merge_tokens
+
+        merge_tokens(model, self.resolve(settings)["r_percent"] / 100)
         return model
 
     def remove(self, model: nn.Module) -> nn.Module:
+        from hourglass.methods.merging_blocks import Merging
+        from hourglass.methods.patching import remove_patches
+
         return remove_patches(model, Merging)
-
-
-class _Matching(threading.local):
-    """What the running sublayer of a thread merged."""
-
-    now: Matching | None = None
-
-    def __reduce__(self) -> tuple[type[_Matching], tuple[()]]:
-        return type(self), ()
-
-
-class Merging(Patch):
-    """Runs each attention and each MLP of an encoder on merged tokens."""
-
-    def __init__(self, encoder: nn.Module, sublayers: list[Sublayer], share: float) -> None:
-        """Merges what goes into the first module of each sublayer, undoes it in what comes out of the last."""
-        super().__init__(encoder)
-        self._share = share
-        self._prefix = getattr(encoder, "num_prefix_tokens", 1)
-        self._matching = _Matching()
-        for first, last in sublayers:
-            self.before(first, self._merge)
-            self.after(last, self._undo)
-
-    def _merge(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        tokens: Tensor = args[0]
-        matching = match(tokens, int(tokens.shape[1] * self._share), self._prefix)
-        self._matching.now = matching
-        return (matching.merge(tokens), *args[1:]), kwargs
-
-    def _undo(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        matching, self._matching.now = self._matching.now, None
-        return output if matching is None else matching.unmerge(output)
-
-
-def _sublayers(encoder: Any) -> Iterator[Sublayer]:
-    """Where each attention and each MLP begins and ends, without the residual."""
-    if not is_a(encoder, VIT):
-        for layer in encoder.encoder.layer:
-            yield layer.attention, layer.attention
-            yield layer.intermediate, layer.output.dense
-        return
-    for block in encoder.blocks:
-        if not is_a(block, VIT_BLOCK, exactly=True):
-            raise ValueError(f"a block of class {type(block).__name__} is not known to it; supported: {SUPPORTED}")
-        yield block.attn, block.attn
-        yield block.mlp, block.mlp
 
 
 TOME = _ToMe()
