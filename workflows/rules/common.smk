@@ -9,7 +9,7 @@ from hourglass import registry
 from hourglass.bench import datasets, downloads
 from hourglass.bench.models import card
 from hourglass.bench.results import jobs, requirements, state
-from hourglass.bench.storage.runlock import clear_after_killed_run
+from hourglass.bench.storage import runlock
 from hourglass.bench.suites.suite import Suite, path_of
 from hourglass.bench.tables.definition import files, load_all
 from hourglass.bench.tables.render import FORMATS
@@ -37,7 +37,8 @@ try:
     if workflow.is_main_process:
         SUITE.metrics()
         sys.stderr.write(requirements.in_short(LEFT_OUT))
-        clear_after_killed_run(Path(".snakemake"))
+        runlock.clear_after_killed_run(Path(".snakemake"))
+        os.environ[runlock.RUN] = str(Path(".snakemake").absolute())
 except UserError as error:
     sys.exit(f"hourglass: {error}")
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
 from hourglass.bench.cli import demonstration, inputs, measurements, outcomes, tuning, watching
 from hourglass.bench.cli.options import including
+from hourglass.bench.storage import runlock
 from hourglass.registry import UserError
 
 FOLDER = "HOURGLASS_FOLDER"
@@ -67,6 +69,8 @@ for panel, commands in PANELS.items():
 def main() -> None:
     """Run the command line; an error that the user can fix is one line and exit code 2."""
     try:
+        if state := os.environ.get(runlock.RUN):
+            runlock.join(Path(state))
         if folder := os.environ.get(FOLDER):
             os.chdir(folder)
         app()

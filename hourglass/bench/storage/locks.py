@@ -41,6 +41,15 @@ def hold(path: Path) -> bool:
     return True
 
 
+def is_free(path: Path) -> bool:
+    """Whether no process has the lock ``path`` now."""
+    try:
+        _acquire(path, timeout=0).release()
+    except Timeout:
+        return False
+    return True
+
+
 def of_machine() -> Path:
     """Folder of the locks that this user's processes on this machine share."""
     folder = Path(tempfile.gettempdir()) / f"hourglass-locks-{os.getuid()}"
