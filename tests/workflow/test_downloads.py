@@ -13,15 +13,15 @@ from ..web import Server
 pytestmark = pytest.mark.slow
 
 FAR = """\
-  - task: semantic-segmentation
-    model: segmenter-scenes
+  - task: looking
+    model: eye
     dataset: far
     accuracy: { metric: miou, floor: 0.30, tolerance: 0.002 }
     methods:
-      hourglass:
+      squeeze:
         mild: { start: 6, clusters: [24, 24] }
 """
-CASE = "semantic-segmentation.segmenter-scenes.far.hourglass.mild"
+CASE = "looking.eye.far.squeeze.mild"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def describe(folder: Any, server: Server, monkeypatch: pytest.MonkeyPatch, **fie
 def test_a_download_is_fetched_once_and_may_be_deleted_when_it_is_prepared(far: Any, server: Server) -> None:
     run = far.run("--until", "prepare")
     assert not run.returncode, run.stdout
-    assert (far.path / "data" / "far" / "ready.json").read_text() == "['a far thing']"
+    assert (far.path / "data" / "far" / "thing.txt").read_text() == "a far thing"
     assert (far.path / "catalogue.lock").is_file()
     (far.path / "data" / "downloads" / "thing.txt").unlink()
     again = far.run("--until", "prepare")
@@ -61,7 +61,7 @@ def test_a_file_placed_by_hand_is_used(far: Any, server: Server) -> None:
     (far.path / "data" / "downloads" / "thing.txt").write_text("my own")
     run = far.run("--until", "prepare")
     assert not run.returncode, run.stdout
-    assert (far.path / "data" / "far" / "ready.json").read_text() == "['my own']"
+    assert (far.path / "data" / "far" / "thing.txt").read_text() == "my own"
     assert not server.requests
 
 

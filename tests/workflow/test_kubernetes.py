@@ -121,8 +121,8 @@ def kubernetes(folder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_suite_runs_in_pods_that_share_nothing_but_a_bucket(
     bucket: Any, folder: Any, kubernetes: type[Kubernetes]
 ) -> None:
-    ready = folder.path / "data" / "scenes" / "ready.json"
-    bucket.put_object(Key="work/data/scenes/ready.json", Body=ready.read_bytes())
+    ready = folder.path / "data" / "near" / "ready.json"
+    bucket.put_object(Key="work/data/near/ready.json", Body=ready.read_bytes())
     ready.unlink()
     _as_a_clone(folder.path)
     profile = ("--workflow-profile", "workflows/profiles/kubernetes", "--default-storage-prefix", "s3://lab/work")
@@ -133,7 +133,7 @@ def test_a_suite_runs_in_pods_that_share_nothing_but_a_bucket(
     logs = [path.read_text() for path in kubernetes.root.glob("*.log")]
     assert not run.returncode, "\n".join([run.stdout, *logs])
     kept = {item.key.removeprefix("work/results/tiny/") for item in bucket.objects.all()}
-    case = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"
+    case = "looking.eye.near.squeeze.mild"
     assert {"results.csv", f"{case}/accuracy.json", f"{case}/cost.json", f"{case}/speed.json"} <= kept
     gpus = [pod["resources"]["limits"].get("nvidia.com/gpu") for pod in kubernetes.pods.values()]
     assert sorted(gpus, key=str) == ["1", "1", "1", None, None], "a cost needs none"

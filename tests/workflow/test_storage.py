@@ -12,8 +12,8 @@ pytestmark = pytest.mark.slow
 
 def test_a_suite_runs_with_its_results_in_a_bucket(folder: Any, bucket: Any) -> None:
     folder.suite.write_text(folder.suite.read_text() + "shards: 2\n")
-    ready = folder.path / "data" / "scenes" / "ready.json"
-    bucket.put_object(Key="work/data/scenes/ready.json", Body=ready.read_bytes())
+    ready = folder.path / "data" / "near" / "ready.json"
+    bucket.put_object(Key="work/data/near/ready.json", Body=ready.read_bytes())
     ready.unlink()
     endpoint = bucket.meta.client.meta.endpoint_url
     prefix = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://lab/work")
@@ -24,7 +24,7 @@ def test_a_suite_runs_with_its_results_in_a_bucket(folder: Any, bucket: Any) -> 
     assert not folder.results.exists(), "nothing is left outside the bucket"
     kept = {item.key.removeprefix("work/results/tiny/"): item for item in bucket.objects.all()}
     assert {"results.csv", "verdict.json", "report.html", "tracking.json", "tables/headline.md"} <= kept.keys()
-    case = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"
+    case = "looking.eye.near.squeeze.mild"
     assert {f"{case}/{name}.json" for name in ("cost", "speed", "shards/1-of-2", "shards/2-of-2")} <= kept.keys()
     record = json.loads(kept[f"{case}/accuracy.json"].get()["Body"].read())
     assert record["values"] == {"miou": 0.5}

@@ -22,9 +22,7 @@ def test_a_run_measures_everything_once_and_publishes_it(finished: Any) -> None:
     published = {"results.csv", "verdict.json", "report.html", "tracking.json", "passed", "tables"}
     assert published <= {path.name for path in finished.results.iterdir()}
     tables = {path.name for path in (finished.results / "tables").iterdir()}
-    assert tables == {
-        f"{n}.{end}" for n in ("headline", "semantic-segmentation") for end in ("md", "tex", "csv", "html")
-    }
+    assert tables == {f"{n}.{end}" for n in ("headline", "looking") for end in ("md", "tex", "csv", "html")}
     assert len(list(finished.results.glob("tracking/wandb/offline-run-*"))) == 2
     logs = {path.name for path in (finished.results / "logs").iterdir()}
     assert {"check.log", "speed_tiny.log"} <= logs
@@ -41,10 +39,10 @@ def test_a_dry_run_tells_the_truth_and_does_nothing(folder: Any) -> None:
     run = folder.run("--dry-run", "--quiet", "reason")
     assert not run.returncode, run.stdout
     jobs = dict(line.split() for line in run.stdout.splitlines() if len(line.split()) == 2 and line[-1].isdigit())
-    experiment = "semantic_segmentation_segmenter_scenes_scenes"
+    experiment = "looking_eye_near"
     for name in ("cost_tiny", f"accuracy_{experiment}", "speed_tiny", "check"):
         assert jobs[name] == "1"
-    for case in ("baseline.full", "hourglass.mild"):
+    for case in ("baseline.full", "squeeze.mild"):
         assert f"{case}/cost.json" in run.stdout
     assert not folder.results.exists()
 
@@ -56,7 +54,7 @@ def test_a_new_plan_runs_only_what_is_new(finished: Any, tmp_path: Path) -> None
     run = folder.run()
     assert run.returncode, "the new plan has not been accepted"
     assert folder.calls() == sorted([*CALLS, "accuracy strong", "cost strong", "speed strong"])
-    assert "strong" in (folder.results / "tables" / "semantic-segmentation.md").read_text()
+    assert "strong" in (folder.results / "tables" / "looking.md").read_text()
     assert "3 missing" in run.stdout
 
 
@@ -87,10 +85,10 @@ def test_a_regression_fails_by_name_after_everything_is_published(finished: Any,
     accepted.write_text(accepted.read_text().replace("miou: 0.745625", "miou: 0.755"))
     run = folder.run()
     assert run.returncode
-    said = "regressed: semantic-segmentation.segmenter-scenes.scenes.hourglass.mild: accuracy miou: 0.745625 now, 0.755"
+    said = "regressed: looking.eye.near.squeeze.mild: accuracy miou: 0.745625 now, 0.755"
     assert said in run.stdout
     assert "verdict: failed" in (folder.results / "report.html").read_text()
-    assert 'class="number regressed"' in (folder.results / "tables" / "semantic-segmentation.html").read_text()
+    assert 'class="number regressed"' in (folder.results / "tables" / "looking.html").read_text()
     assert not (folder.results / "passed").exists()
     assert folder.hourglass("check", "tiny.yaml").returncode == 1
 
@@ -105,7 +103,7 @@ def test_one_broken_case_leaves_the_others_measured(folder: Any) -> None:
     assert not list(folder.results.glob("*.broken/accuracy.json"))
     made = folder.run("tables", "verdict", "report", config=("measure=false",))
     assert not made.returncode, made.stdout
-    assert "mild" in (folder.results / "tables" / "semantic-segmentation.md").read_text()
+    assert "mild" in (folder.results / "tables" / "looking.md").read_text()
     assert "broken: accuracy: was not measured; run the suite" in folder.hourglass("check", "tiny.yaml").stdout
 
 
@@ -153,7 +151,7 @@ def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
 
 def test_a_killed_run_loses_at_most_its_shard(folder: Any) -> None:
     folder.suite.write_text(folder.suite.read_text() + "shards: 2\n")
-    baseline = "results/tiny/semantic-segmentation.segmenter-scenes.scenes.baseline.full"
+    baseline = "results/tiny/looking.eye.near.baseline.full"
     assert folder.run(f"{baseline}/shards/2-of-2.json").returncode == 0
     run = folder.run("accuracy")
     assert not run.returncode, run.stdout
@@ -169,7 +167,7 @@ def test_a_killed_run_loses_at_most_its_shard(folder: Any) -> None:
     ("old", "new", "message"),
     [
         ("images: 2", "image: 2", "tiny.yaml:9: experiments.0.image: unknown field 'image'; did you mean 'images'?"),
-        ("scenes\n    images", "scene\n    images", "tiny.yaml:8: experiments.0.dataset: unknown dataset 'scene'"),
+        ("near\n    images", "nearer\n    images", "tiny.yaml:8: experiments.0.dataset: unknown dataset 'nearer'"),
         ("miou", "iou", "accuracy.metric: unknown metric 'iou'; did you mean 'miou'?"),
     ],
 )
