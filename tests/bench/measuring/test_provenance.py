@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
-from hourglass.bench.measuring.provenance import code_digest, package_versions, provenance
+from hourglass.bench.measuring.provenance import code_digest, commit, package_versions, provenance
 from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
 
@@ -34,6 +34,14 @@ def case():
         precision="float32",
         seed=7,
     )
+
+
+@pytest.fixture(autouse=True)
+def asked_anew():
+    """A process asks for its commit once, but tests share a process."""
+    commit.cache_clear()
+    yield
+    commit.cache_clear()
 
 
 def test_everything_that_decides_a_result_is_there(case, monkeypatch):

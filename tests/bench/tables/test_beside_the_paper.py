@@ -66,7 +66,7 @@ def test_published_rows_are_cases_by_the_plans_behind_them(suite: Suite) -> None
     assert [case.plan for case in suite.cases] == ["full", "a6-24x24", "a4-16x16", "a2-14x14", "own"]
     assert suite.cases[1].settings["start"] == 7
     assert suite.cases[1].settings["temperature"] == 1.0
-    assert suite.cases[4].settings["temperature"] is None
+    assert suite.cases[4].settings["temperature"] == 0.02
     assert suite.quoted() == [TABLES / "paper" / "dpt.yaml"]
 
 

@@ -60,5 +60,5 @@ def test_panoptic_covers_every_pixel(folder, scenes):
 
 
 def test_an_incomplete_folder_is_refused(folder):
-    with pytest.raises(UserError, match=rf"{4 * COUNT} PNG files where 400 were expected"):
+    with pytest.raises(UserError, match=rf"{4 * COUNT} PNG files of the split .val. where 400 were"):
         SOURCE.verify(folder, "val")
