@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from hourglass.bench import models
 from hourglass.bench.datasets.scenes.render import render_scene
 from hourglass.bench.measuring.running import to_float
 from hourglass.bench.pictures import outline
-from hourglass.operators import cluster, reconstruct
+from hourglass.operators import cluster, reconstruction_weights, relative_temperature
 
 SCENE = 7
 START, CLUSTERS, NEIGHBORS = 4, (16, 16), 4
@@ -26,7 +27,7 @@ FEW = (8, 8)
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pictures to the files of the site."""
-    model = models.build("segmenter-scenes").encoder
+    model = models.build("segmenter-scenes", Path("data")).encoder
     image = torch.from_numpy(render_scene("val", SCENE).image).permute(2, 0, 1)
     with torch.inference_mode():
         for name, figure in (("clusters", clusters(model, image)), ("forms", forms(model, image))):
@@ -41,7 +42,7 @@ def clusters(model: nn.Module, image: Tensor) -> Figure:
     tokens, grid = early(model, image)[:, 1:], model.patch_embed.grid_size
     panels = [(image.permute(1, 2, 0).numpy(), f"{grid[0]} × {grid[1]} tokens")]
     for iterations in (0, 5):
-        centers = cluster(tokens, grid, FEW, iterations=iterations, temperature=unit_free(tokens, grid, FEW))
+        centers = cluster(tokens, grid, FEW, iterations=iterations, temperature=relative_temperature(tokens, grid, FEW))
         labels = torch.cdist(tokens, centers)[0].argmin(1).unflatten(0, grid).numpy()
         panels.append((outline(image, labels), f"{FEW[0]} × {FEW[1]} clusters, {iterations} iterations"))
     return row(panels)
@@ -52,12 +53,11 @@ def forms(model: nn.Module, image: Tensor) -> Figure:
     tokens, grid = early(model, image), model.patch_embed.grid_size
     whole = late(model, tokens)[:, 1:]
     tokens, prefix = tokens[:, 1:], tokens[:, :1]
-    temperature = unit_free(tokens, grid, CLUSTERS)
+    temperature = relative_temperature(tokens, grid, CLUSTERS)
     centers = cluster(tokens, grid, CLUSTERS, temperature=temperature)
     refined = late(model, torch.cat([prefix, centers], 1))[:, 1:]
-    settings = {"neighbors": NEIGHBORS, "temperature": temperature, "semantics": "paper"}
-    published = reconstruct(refined, tokens, centers, **settings)
-    residual = tokens + reconstruct(refined - centers, tokens, centers, **settings)
+    weights = reconstruction_weights(tokens, centers, neighbors=NEIGHBORS, temperature=temperature, semantics="paper")
+    published, residual = weights(refined), weights.residual(refined, tokens, centers)
     colors = Colors(whole)
     return row(
         [
@@ -83,14 +83,6 @@ def late(model: nn.Module, tokens: Tensor) -> Tensor:
     for block in model.blocks[START:]:
         tokens = block(tokens)
     return tokens
-
-
-def unit_free(tokens: Tensor, grid: tuple[int, int], clusters: tuple[int, int], factor: float = 10) -> float:
-    """A temperature that does not depend on how long the tokens are."""
-    pooled = cluster(tokens, grid, clusters, iterations=0).unflatten(1, clusters)
-    rows, columns = (torch.arange(size) * cells // size for size, cells in zip(grid, clusters, strict=True))
-    spread = (tokens.unflatten(1, grid) - pooled[:, rows][:, :, columns]).square().sum(-1).mean()
-    return float(factor / spread)
 
 
 def error(values: Tensor, target: Tensor) -> float:
