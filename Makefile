@@ -62,9 +62,6 @@ bench: $(READY)  ## Time the operators, store the timings and compare them with 
 docs: $(READY)  ## Build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 
-docs: $(READY)  ## Build the documentation into site/; a warning is an error
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
-
 lint: $(READY)  ## Check format, style, workflow, types and the direction of imports
 	ruff format --check .
 	ruff check .
