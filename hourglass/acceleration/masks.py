@@ -13,7 +13,7 @@ _NAMES = ("attention_mask", "attn_mask")
 
 def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether the caller of an encoder may have given it a mask: by name, or behind the images."""
-    return len(args) > 1 or any(kwargs.get(name) is not None for name in _NAMES)
+    return any(value is not None for value in args[1:]) or any(kwargs.get(name) is not None for name in _NAMES)
 
 
 def without_masks(arguments: Arguments, masked: bool | None) -> Arguments:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import torch
+
 from hourglass.acceleration.encoders.transformers import bare_stages, classes, normed_stages
 from hourglass.acceleration.spec import BACKBONES, EncoderSpec
 from hourglass.acceleration.windows import Grid
@@ -26,6 +28,11 @@ def _radio_grid(root: Any, args: tuple[Any, ...], tokens: Any) -> Grid:
 
 def _siglip2_grid(root: Any, args: tuple[Any, ...], tokens: Any) -> Grid:
     """SigLIP 2 gets patches (B, patches, C) and the grids that they were cut from."""
+    if torch.compiler.is_compiling():
+        raise ValueError(
+            "the grids of Siglip2VisionModel are values of spatial_shapes, which neither torch.compile nor "
+            "torch.export looks at: run it as it is, or trace it with torch.jit.trace for one size"
+        )
     grids = {tuple(grid) for grid in args[1].tolist()}
     (rows, columns), *more = grids
     if more or rows * columns != tokens.shape[1]:

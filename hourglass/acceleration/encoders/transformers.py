@@ -78,7 +78,10 @@ def _relative_bias(block: Any, arguments: Arguments, state: ForwardState) -> Arg
     args, kwargs = arguments
     patch = getattr(block, "patch_size", None) or block.attention.attention.config.patch_size
     rows, columns = state.small_grid
-    return args, {**kwargs, "resolution": (rows * patch, columns * patch)}
+    resolution = rows * patch, columns * patch
+    if args and "resolution" not in kwargs:  # the last of positional arguments, before version 5
+        return (*args[:-1], resolution), kwargs
+    return args, {**kwargs, "resolution": resolution}
 
 
 def _own_bias(model: Any) -> None:

@@ -172,6 +172,13 @@ def test_images_of_several_sizes_in_one_sequence_are_refused():
     assert "no grid in common" in message(model, PLAN, lambda model: model(sequence))
 
 
+def test_sizes_that_a_compiler_does_not_see_are_refused():
+    model = Told(of("Siglip2VisionConfig", "Siglip2VisionModel", num_patches=64)(), packed).eval()
+    hourglass.apply(model, PLAN)
+    with pytest.raises(ValueError, match="values of spatial_shapes"):
+        torch.export.export(model, (SQUARES,))
+
+
 @pytest.mark.parametrize("kind", ["Eomt", "EomtDinov3"])
 def test_masks_of_queries_are_refused(kind):
     model = eomt(kind)()

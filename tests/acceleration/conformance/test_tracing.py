@@ -15,7 +15,7 @@ from .cases import tensors
 COMPILED = ["timm ViT", "timm features", "timm DINOv3", "ViTModel", "Dinov2Backbone", "timm-swin", "SwinModel"]
 COMPILED += ["SamVisionEncoder-sdpa"]
 EXPORTED = ["timm ViT", "ViTModel", "Dinov2Model", "Dinov2Backbone", "BeitModel", "timm-swin", "timm DINOv3"]
-EXPORTED += ["DepthAnythingForDepthEstimation", "SamVisionEncoder-sdpa"]
+EXPORTED += ["DepthAnythingForDepthEstimation", "SamVisionEncoder-sdpa", "PixioBackbone", "Sam3ViTModel", "YolosModel"]
 TRACED = ["timm ViT", "ViTModel", "Dinov2Model", "timm-swin", "SwinModel", "SamVisionEncoder-sdpa", "timm DINOv3"]
 ONNX = ["timm ViT", "timm DINOv3", "ViTModel", "Dinov2Model", "timm-swin"]
 pytestmark = pytest.mark.filterwarnings(
