@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
 
 import typer
@@ -15,6 +16,7 @@ import typer
 from hourglass.bench.cli import demonstration, inputs, measurements, outcomes, tuning, watching
 from hourglass.bench.cli.options import including
 from hourglass.bench.storage import runlock
+from hourglass.bench.storage.files import FULL
 from hourglass.registry import UserError
 
 FOLDER = "HOURGLASS_FOLDER"
@@ -68,6 +70,9 @@ for panel, commands in PANELS.items():
 
 def main() -> None:
     """Run the command line; an error that the user can fix is one line and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no α shows something else
     try:
         if state := os.environ.get(runlock.RUN):
             runlock.join(Path(state))
@@ -75,5 +80,14 @@ def main() -> None:
             os.chdir(folder)
         app()
     except UserError as error:
-        print(f"hourglass: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(_failure(str(error)))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) or not (error.filename or error.errno in FULL):
+            raise
+        where = error.filename or "disk"
+        sys.exit(_failure(f"{os.fsdecode(where) if isinstance(where, (str, bytes)) else where}: {error.strerror}"))
+
+
+def _failure(message: str) -> int:
+    print(f"hourglass: {message}", file=sys.stderr)
+    return 2

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from hourglass.bench.downloads.catalogue import readable
+from hourglass.bench.storage.files import FULL
 from hourglass.registry import UserError
 
 
@@ -26,6 +26,6 @@ def require_space(folder: Path, what: str, size: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         raise UserError(f"{folder}: the disk ran full while {what} was written; {remedy}") from error

@@ -13,6 +13,9 @@ from tempfile import mkstemp
 
 from hourglass.registry import UserError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What a full disk says."""
+
 
 class UnwritableError(UserError, OSError):
     """A file cannot be written; one line for the user, and the system's ``errno``."""
@@ -30,7 +33,7 @@ def one_line(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, UserError):
             raise
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in FULL
         remedy = "make room on that disk" if full else "make its folder writable, or name another one"
         refusal = UnwritableError(f"{path}: cannot be written: {error.strerror or error}; {remedy}")
         refusal.errno = error.errno

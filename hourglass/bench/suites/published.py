@@ -104,8 +104,8 @@ class PublishedTable(Document):
         dataset: With its split, for people.
         input: Size of what GFLOPs and FPS are of: height and width, with the number of frames before if it is a video.
         counted: What GFLOPs and FPS are of.
-        plan: What all its hourglass rows share and do not print, as the authors' configurations have it; None if the
-            hourglass of this project cannot run them.
+        plan: What all its hourglass rows share and do not print, as the authors' configurations have it; None if that
+            is not known. Clusters of videos are quoted alone, which the hourglass of this project cannot run.
         unprinted: What all rows of a competing method share and do not print.
         notes: What one has to know to read any of its hourglass rows.
     """
@@ -131,7 +131,7 @@ class PublishedTable(Document):
             if (row.method, row.plan) in [(other.method, other.plan) for other in self.rows[:index]]:
                 raise invalid(f"{row.label or row.method} is listed twice", at=("rows", index))
             try:
-                if self.plan is not None and row.method == "hourglass":
+                if self.plan is not None and row.clusters is not None and len(row.clusters) == 2:
                     methods.resolve(row.method, self.settings(row))
             except ValueError as error:
                 raise invalid(str(error), at=("rows", index)) from None

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
+import re
 import subprocess
 import sys
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from textwrap import dedent
 
@@ -142,3 +145,36 @@ def test_what_cannot_be_converted_is_said(run, tmp_path: Path) -> None:
 def test_the_command_starts_without_torch() -> None:
     program = "import sys, hourglass.bench.cli; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_a_terminal_without_the_symbols_shows_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = TextIOWrapper(BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setattr(cli, "app", lambda: print("α 10, 28 × 28"))
+    cli.main()
+    terminal.flush()
+    assert terminal.buffer.getvalue().decode("latin-1") == "? 10, 28 × 28\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "results/x.log"), "results/x.log: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk: No space left on device"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(run, monkeypatch: pytest.MonkeyPatch, error, message: str) -> None:
+    def refused() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", refused)
+    assert run() == (2, "", f"hourglass: {message}\n")
+
+
+def test_a_table_that_cannot_be_written_is_one_line(run, measured: list[str]) -> None:
+    Path("results/example/tables").write_text("a file where a folder should be")
+    code, _, err = run("tables", *measured)
+    assert code == 2
+    assert re.fullmatch(
+        r"hourglass: results/example/tables/.*: cannot be written: .*; make its folder writable.*\n", err
+    )
