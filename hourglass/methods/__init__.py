@@ -56,11 +56,6 @@ METHODS: Registry[Method] = Registry(
 """What a package or a user adds a method to: ``METHODS.register("mine", Mine())``."""
 
 
-def names() -> list[str]:
-    """Names of all methods."""
-    return METHODS.names()
-
-
 def resolve(method: str, settings: Settings) -> dict[str, Any]:
     """A method's settings in full, as plain data: what provenance records.
 

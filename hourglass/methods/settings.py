@@ -6,14 +6,14 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from hourglass.registry import hint
+from hourglass.registry import UnknownNameError
 
 
 def check_names(settings: Mapping[str, Any], known: Collection[str], needed: Collection[str]) -> None:
     """Raises ValueError if a setting is unknown or missing."""
     for name in settings:
         if name not in known:
-            raise ValueError(f"unknown setting '{name}'; {hint(name, list(known))}")
+            raise UnknownNameError("setting", name, list(known))
     for name in needed:
         if name not in settings:
             raise ValueError(f"setting '{name}' is missing")

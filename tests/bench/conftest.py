@@ -54,7 +54,7 @@ def suite_text() -> str:
 def suite(tmp_path: Path) -> Suite:
     path = tmp_path / "example.yaml"
     path.write_text(SUITE)
-    return Suite.load(path)
+    return Suite.read(path)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A folder outside of the repository adds a model, a data set, a method and a metric; its suite uses them."""
+"""A folder outside of the repository adds a model, a data set, a method, a metric and an encoder; its suite uses them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 BASELINE, HALF, TENTH = (
     f"semantic-segmentation.nearest-color.flags.{plan}" for plan in ("baseline.full", "coarse.half", "coarse.tenth")
 )
+
+
+ENCODER = "semantic-segmentation.plain-encoder.flags"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,7 @@ def hourglass(folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def measured(hourglass, folder):
     suite = str(folder / "suite.yaml")
-    assert hourglass("validate", suite) == "suite: 1 experiments, 3 cases, all valid\n"
+    assert hourglass("validate", suite) == "suite: 2 experiments, 5 cases, all valid\n"
     hourglass("prepare", "flags")
     for command in ("accuracy", "cost", "speed"):
         hourglass(command, suite)
@@ -52,7 +55,12 @@ def values(hourglass, case: str, measurement: str) -> dict[str, float]:
 
 
 def test_its_names_are_listed_beside_the_projects_own(hourglass) -> None:
-    for kind, name in (("models", "nearest-color"), ("datasets", "flags"), ("methods", "coarse")):
+    for kind, name in (
+        ("models", "nearest-color"),
+        ("datasets", "flags"),
+        ("methods", "coarse"),
+        ("encoders", "plain"),
+    ):
         names = hourglass("list", kind).split()
         assert name in names
         assert len(names) > 3
@@ -68,6 +76,12 @@ def test_everything_is_measured_by_the_command_line(hourglass, measured) -> None
         values(hourglass, HALF, "cost")["gmacs_executed"] == values(hourglass, BASELINE, "cost")["gmacs_executed"] / 4
     )
     assert values(hourglass, HALF, "speed")["speedup"] > 0
+
+
+def test_an_encoder_of_its_own_is_accelerated(hourglass, measured) -> None:
+    costs = [values(hourglass, f"{ENCODER}.{plan}", "cost") for plan in ("baseline.full", "hourglass.small")]
+    assert costs[0]["gmacs_operators"] == 0 < costs[1]["gmacs_operators"]
+    assert not (hourglass.results / f"{ENCODER}.baseline.full" / "accuracy.json").exists()
 
 
 def test_shards_merge_a_metric_of_its_own(hourglass, measured) -> None:

@@ -22,7 +22,7 @@ try:
     registry.include(
         config["include"].split(os.pathsep) if config.get("include") else []
     )
-    SUITE = Suite.load(config.get("suite", "embedded"))
+    SUITE = Suite.read(config.get("suite", "embedded"))
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
     WEIGHTS = {name: of.weights_key for name, of in CARDS.items()}
     ARTIFACTS = {downloads.get(name).file: name for name in downloads.names()}

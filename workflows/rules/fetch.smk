@@ -39,7 +39,7 @@ rule prepare:
     log:
         f"{OUT}/logs/{{dataset}}.prepare.log",
     params:
-        version=lambda wildcards: datasets.version(wildcards.dataset),
+        version=lambda wildcards: datasets.DATASETS.get(wildcards.dataset).version,
         suite=lambda wildcards: (
             f"--suite {NAME}" if wildcards.dataset in SUITE.datasets else ""
         ),

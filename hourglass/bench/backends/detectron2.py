@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hourglass.bench.backends import NotCompiled, require, stand_in
-from hourglass.bench.tasks.mask_queries import MASK2FORMER, Reading
+from hourglass.bench.tasks.mask_queries import MASK2FORMER, LogitDecoding
 from hourglass.registry import UserError
 
 
@@ -32,12 +32,12 @@ class Queries:
     Attributes:
         class_queries_logits: (B, Q, K), or (B, Q, K + 1) with "no object".
         masks_queries_logits: (B, Q, h, w).
-        reading: Of the class logits.
+        decoding: Of the class logits.
     """
 
     class_queries_logits: Tensor
     masks_queries_logits: Tensor
-    reading: Reading
+    decoding: LogitDecoding
 
 
 class MaskQueries(nn.Module):
@@ -46,14 +46,14 @@ class MaskQueries(nn.Module):
     Args:
         model: detectron2's meta-architecture: has a ``backbone``, a ``sem_seg_head``, ``pixel_mean`` and ``pixel_std``.
         bgr: Whether it was trained on images in that order.
-        reading: Of its class logits.
+        decoding: Of its class logits.
     """
 
-    def __init__(self, model: Any, bgr: bool = False, reading: Reading = MASK2FORMER) -> None:
+    def __init__(self, model: Any, bgr: bool = False, decoding: LogitDecoding = MASK2FORMER) -> None:
         super().__init__()
         self.model = model
         self.bgr = bgr
-        self.reading = reading
+        self.decoding = decoding
 
     def forward(self, images: Tensor) -> Queries:
         """Class and mask logits of RGB images (B, 3, H, W) in [0, 1], masks without what pads the images inside."""
@@ -68,10 +68,10 @@ class MaskQueries(nn.Module):
         if pixels.shape != images.shape:
             masks = F.interpolate(masks, pixels.shape[-2:], mode="bilinear", align_corners=False)
             masks = masks[..., :height, :width]
-        return Queries(output["pred_logits"], masks, self.reading)
+        return Queries(output["pred_logits"], masks, self.decoding)
 
 
-class Detector(nn.Module):
+class Detectron2Detector(nn.Module):
     """A detector, ViTDet or DINO, behind the project's interface.
 
     Args:
@@ -95,11 +95,11 @@ class Detector(nn.Module):
         ]
 
 
-class DetrexDetector(Detector):
+class DetrexDetector(Detectron2Detector):
     """A detector of detrex, which keeps its device and the statistics of its pixels where `to` does not find them.
 
     Args:
-        model: See `Detector`.
+        model: See `Detectron2Detector`.
         mean: Of the RGB channels in [0, 255], to subtract ...
         std: ... and to divide by.
     """
@@ -114,7 +114,7 @@ class DetrexDetector(Detector):
         model.normalizer = nn.Identity()
 
     def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
-        """See `Detector`."""
+        """See `Detectron2Detector`."""
         self.model.__dict__["device"] = images.device
         return super().forward((images - self.mean / 255) / self.std)
 
@@ -141,8 +141,8 @@ def maskdino(config: str, changes: Mapping[str, Any] | None = None) -> MaskQueri
     """
     model, cfg = _configured("maskdino", "add_maskdino_config", config, changes)
     test = cfg.MODEL.MaskDINO.TEST
-    reading = Reading(temperature=test.PANO_TEMPERATURE, score_threshold=test.OBJECT_MASK_THRESHOLD)
-    return MaskQueries(model, bgr=cfg.INPUT.FORMAT == "BGR", reading=reading)
+    decoding = LogitDecoding(temperature=test.PANO_TEMPERATURE, score_threshold=test.OBJECT_MASK_THRESHOLD)
+    return MaskQueries(model, bgr=cfg.INPUT.FORMAT == "BGR", decoding=decoding)
 
 
 def mask2former_coco_panoptic() -> nn.Module:
@@ -207,7 +207,7 @@ def vitdet_large() -> nn.Module:
     net = model.backbone.net
     net.embed_dim, net.depth, net.num_heads, net.drop_path_rate = 1024, 24, 16, 0.4
     net.window_block_indexes = [block for block in range(24) if block % 6 != 5]
-    return Detector(instantiate(model))
+    return Detectron2Detector(instantiate(model))
 
 
 def dino_swin_large() -> nn.Module:

@@ -50,11 +50,11 @@ def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: o
         case Kind.SUITES:
             names = suites.names()
         case Kind.CASES:
-            names = [case.id for case in suites.Suite.load(suite).cases]
+            names = [case.id for case in suites.Suite.read(suite).cases]
         case Kind.METRICS:
             from hourglass.bench import tasks
 
-            names = [f"{task}/{metric.name}" for task in tasks.names() for metric in tasks.metrics(task)]
+            names = [f"{task}/{metric.name}" for task in tasks.TASKS.names() for metric in tasks.metrics(task)]
         case Kind.ARTIFACTS:
             from hourglass.bench import downloads
 
@@ -69,7 +69,7 @@ def validate(suite: SuiteArgument) -> None:
     """Check a suite file and say how many cases it has."""
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     loaded.metrics()
     print(f"{loaded.name}: {len(loaded.experiments)} experiments, {len(loaded.cases)} cases, all valid")
 
@@ -79,7 +79,7 @@ def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption =
     from hourglass.bench.results import requirements
     from hourglass.bench.suites.suite import Suite
 
-    for line in requirements.plan(Suite.load(suite), data=data, results=results):
+    for line in requirements.plan(Suite.read(suite), data=data, results=results):
         print(line)
 
 
@@ -94,7 +94,7 @@ def prepare(
     if suite is not None:
         from hourglass.bench.suites.suite import Suite
 
-        Suite.load(suite)
+        Suite.read(suite)
 
     print(datasets.prepare(dataset, root=data))
 

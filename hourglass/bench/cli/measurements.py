@@ -76,7 +76,7 @@ def merge(
     from hourglass.bench.results.records import save
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     chosen = loaded.case(case)
     print(save(results, stored.merge(results, chosen, shards or loaded.shards_of(chosen))))
 
@@ -149,7 +149,7 @@ def _measure(
     from hourglass.bench.results.state import forget_failure, note_failure, states
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     if ids:
         cases = [loaded.case(name) for name in ids]
     else:

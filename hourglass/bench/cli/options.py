@@ -63,7 +63,7 @@ def load_outcome(suite: str, results: Path, tables: Path, data: Path) -> Outcome
     from hourglass.bench.results.outcome import Outcome
     from hourglass.bench.suites.suite import Suite
 
-    return Outcome.load(Suite.load(suite), results=results, tables=tables_folder(tables), data=data)
+    return Outcome.load(Suite.read(suite), results=results, tables=tables_folder(tables), data=data)
 
 
 def tables_folder(tables: Path) -> Path:

@@ -34,7 +34,7 @@ def export(suite: SuiteArgument, results: ResultsOption = RESULTS) -> None:
     from hourglass.bench.storage.files import write_text
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     path = results / loaded.name / "results.csv"
     write_text(path, to_csv(rows(measured(loaded, results))))
     print(path)
@@ -108,7 +108,7 @@ def accept(
     from hourglass.bench.results.outcome import measured
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     records = measured(loaded, results)
     left_out = requirements.left_out(loaded, data=data, results=results)
     print(requirements.in_short(left_out), end="")
@@ -148,7 +148,7 @@ def track(
     from hourglass.bench.tracking.runs import runs
     from hourglass.bench.tracking.track import track as send
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     folder = results / loaded.name
     message = send(runs(measured(loaded, results)), folder / "tracking", timeout=timeout)
     write_json(folder / "tracking.json", {"outcome": message})

@@ -45,7 +45,7 @@ def status(
     from hourglass.bench.results.state import in_numbers, states
     from hourglass.bench.suites.suite import Suite
 
-    found = states(Suite.load(suite), results=results, data=data, device=device)
+    found = states(Suite.read(suite), results=results, data=data, device=device)
     show_states(Console(soft_wrap=True), found)
     print(in_numbers(found))
 
@@ -66,7 +66,7 @@ def watch(
     from hourglass.bench.results.state import states
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     found = states(loaded, results=results, data=data, device=device)
     journal = Journal(results, loaded.name)
     display = Display(Console(soft_wrap=True, highlight=False), Progress(due(found), time.time()))
@@ -88,7 +88,7 @@ def _conclude(display: Display, code: int, log: Path, suite: str, results: Path,
     from hourglass.bench.tables.content import Content
     from hourglass.bench.tables.definition import load_all
 
-    folder = results / Suite.load(suite).name
+    folder = results / Suite.read(suite).name
     explained = bool(display.progress.failed)
     try:
         outcome = load_outcome(suite, results, tables, data)

@@ -5,16 +5,10 @@ from __future__ import annotations
 from hourglass.bench.datasets.base import Category, Dataset, Instances, Panoptic, Sample, Segment, Source
 from hourglass.bench.datasets.library import (
     DATASETS,
-    artifacts,
-    categories,
     is_outdated,
-    load,
-    names,
+    open_split,
     prepare,
-    settings,
-    tasks,
     tuning_split,
-    version,
 )
 
 __all__ = [
@@ -26,14 +20,8 @@ __all__ = [
     "Sample",
     "Segment",
     "Source",
-    "artifacts",
-    "categories",
     "is_outdated",
-    "load",
-    "names",
+    "open_split",
     "prepare",
-    "settings",
-    "tasks",
     "tuning_split",
-    "version",
 ]

@@ -63,7 +63,7 @@ class _Ade20k(ArchiveSource):
     )
     images = 2000
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         images, labels = (f"ADEChallengeData2016/{kind}/{split}" for kind in ("images", "annotations"))
         common = (self.name, split, CATEGORIES, folder)
         if task == "panoptic-segmentation":

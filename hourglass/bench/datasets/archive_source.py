@@ -46,7 +46,7 @@ class ArchiveSource(Source):
         """See `Source`."""
         prints = []
         for task in self.tasks:
-            data = self.load(folder, task, split)
+            data = self.open(folder, task, split)
             if len(data) != self.images:
                 raise UserError(
                     f"{folder}: {len(data)} images for {task}, but '{self.name}' has {self.images}; "

@@ -178,7 +178,7 @@ class Source(Protocol):
         """
         ...
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         """One split for one of `tasks`."""
         ...
 

@@ -36,9 +36,9 @@ class _Bccd(Source):
 
     def verify(self, folder: Path, split: str) -> str:
         check("bccd", manifest("bccd", split), folder)
-        return self.load(folder, *self.tasks, split).fingerprint
+        return self.open(folder, *self.tasks, split).fingerprint
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         stems = sorted(PurePosixPath(path).stem for path in manifest("bccd", split) if path.endswith(".xml"))
         return VocDataset("bccd", split, CATEGORIES, folder, tuple(stems))
 

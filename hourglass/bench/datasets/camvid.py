@@ -57,12 +57,12 @@ class _CamVid(Source):
         files = manifest("camvid", split)
         labels = {path: digest for path, digest in files.items() if path.startswith(f"{split}annot/")}
         check("camvid", files if split == self.evaluation_split else labels, folder)
-        dataset = self.load(folder, *self.tasks, split)
+        dataset = self.open(folder, *self.tasks, split)
         if len(dataset) != len(labels):
             raise UserError(f"{folder / split}: {len(dataset)} images, but {len(labels)} label maps; restore the rest")
         return dataset.fingerprint
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         reader = partial(read_semantic, values=range(len(CATEGORIES)))
         return RasterDataset.matching("camvid", split, CATEGORIES, folder, reader, split, f"{split}annot")
 

@@ -56,7 +56,7 @@ class _Cityscapes(ArchiveSource):
     )
     images = 500
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         paths = [
             (
                 image,

@@ -62,7 +62,7 @@ class _Kitti(ArchiveSource):
         depth = fetch("kitti-eigen-depth-annotated", folder)
         downloads.unpack(depth, folder, only=[f"*/{drive}/*/image_02/*" for drive in images])
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         paths = [
             (folder / image, next((path for path in places if path.is_file()), places[0]))
             for image, depth in read_list(folder)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hourglass.bench.datasets import preparation
-from hourglass.bench.datasets.base import Category, Dataset, Source
+from hourglass.bench.datasets.base import Dataset, Source
 from hourglass.bench.downloads import own_copy
 from hourglass.registry import Registry, UserError
 
@@ -27,29 +25,6 @@ DATASETS: Registry[Source] = Registry(
 )
 
 
-def names() -> list[str]:
-    """Names of all data sets."""
-    return DATASETS.names()
-
-
-def tasks(name: str) -> tuple[str, ...]:
-    """Tasks a data set has targets for.
-
-    Raises:
-        UserError: No data set has that name.
-    """
-    return DATASETS.get(name).tasks
-
-
-def artifacts(name: str) -> tuple[str, ...]:
-    """Ids of the downloads a data set is made of; none where it brings its own files.
-
-    Raises:
-        UserError: No data set has that name.
-    """
-    return DATASETS.get(name).artifacts
-
-
 def tuning_split(name: str) -> str:
     """The split that plans are chosen on: the last that is not evaluated.
 
@@ -66,40 +41,13 @@ def tuning_split(name: str) -> str:
     return others[-1]
 
 
-def settings(name: str, task: str) -> Mapping[str, Any]:
-    """What a task is told when it is measured on a data set: ranges that belong to the data set's protocol.
-
-    Raises:
-        UserError: No data set has that name.
-    """
-    return DATASETS.get(name).settings(task)
-
-
-def version(name: str) -> str:
-    """Version of a data set's files; where it is another, they have to be prepared again.
-
-    Raises:
-        UserError: No data set has that name.
-    """
-    return DATASETS.get(name).version
-
-
-def categories(name: str) -> tuple[Category, ...]:
-    """What the labels of a data set stand for.
-
-    Raises:
-        UserError: No data set has that name.
-    """
-    return DATASETS.get(name).categories
-
-
 def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
     """Make or download a split of a data set, unless that has been done; the folder ``root/name``.
 
     The user's own copy ``$HOURGLASS_DATA/name`` is verified and used in place, when there is one; see `preparation`.
 
     Args:
-        name: One of `names`.
+        name: Of the data set.
         root: Folder of all data sets.
         split: The evaluation split unless another is named.
 
@@ -112,7 +60,7 @@ def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
     return folder
 
 
-def load(name: str, task: str, *, root: Path, split: str | None = None) -> Dataset:
+def open_split(name: str, task: str, *, root: Path, split: str | None = None) -> Dataset:
     """One split of a prepared data set, the evaluation split unless another is named.
 
     Raises:
@@ -130,7 +78,7 @@ def load(name: str, task: str, *, root: Path, split: str | None = None) -> Datas
     location = folder / ready["location"]
     if not location.is_dir():
         raise UserError(f"{location}: this copy of '{name}' is gone; bring it back, or prepare the data set again")
-    return source.load(location, task, split)
+    return source.open(location, task, split)
 
 
 def is_outdated(name: str, *, root: Path) -> bool:
@@ -140,7 +88,7 @@ def is_outdated(name: str, *, root: Path) -> bool:
         UserError: No data set has that name.
     """
     ready = preparation.read_ready(root / name)
-    return bool(ready) and ready["version"] != version(name)
+    return bool(ready) and ready["version"] != DATASETS.get(name).version
 
 
 def _checked_split(name: str, source: Source, split: str | None) -> str:

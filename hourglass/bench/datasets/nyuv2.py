@@ -55,7 +55,7 @@ class _NyuV2(ArchiveSource):
         labeled, splits = (fetch(artifact, folder) for artifact in self.artifacts)
         extract(labeled, splits, folder, split)
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         images = sorted((folder / split).glob("*/rgb_*.jpg"))
         paths = [(image, image.parent / f"sync_depth_{image.stem.removeprefix('rgb_')}.png") for image in images]
         return RasterDataset(self.name, split, (), folder, paths, read_cropped)

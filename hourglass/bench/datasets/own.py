@@ -126,14 +126,14 @@ class FolderSource(Source):
             raise UserError(f"{folder}: no such folder; bring it back, or name another one in the suite")
         prints = []
         for task in self.tasks:
-            data = self.load(folder, task, split)
+            data = self.open(folder, task, split)
             for index in range(len(data)):
                 data[index]
             prints.append(data.fingerprint)
         self._check_masks(folder)
         return sha256("\n".join(prints).encode()).hexdigest()
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         """See `Source`."""
         from hourglass.bench.datasets import folders
         from hourglass.bench.datasets.rasters import read_depth, read_semantic

@@ -64,7 +64,7 @@ class _PascalContext(ArchiveSource):
         super().fill(folder, split)
         draw(fetch("pascal-context-trainval-merged", folder), folder, split)
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         path = folder / LIST / f"{split}.txt"
         try:
             stems = path.read_text(encoding="utf-8").split()

@@ -2,15 +2,24 @@
 
 from hourglass.bench.downloads.archives import unpack
 from hourglass.bench.downloads.catalogue import Artifact, get, names, readable
-from hourglass.bench.downloads.fetch import OFFLINE, OWN_COPIES, fetch, hindrance, offline, own_copy, place, present
+from hourglass.bench.downloads.fetch import (
+    OFFLINE,
+    OWN_COPIES,
+    blocked_reason,
+    fetch,
+    offline,
+    own_copy,
+    place,
+    present,
+)
 
 __all__ = [
     "OFFLINE",
     "OWN_COPIES",
     "Artifact",
+    "blocked_reason",
     "fetch",
     "get",
-    "hindrance",
     "names",
     "offline",
     "own_copy",

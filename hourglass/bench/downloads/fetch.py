@@ -52,7 +52,7 @@ def fetch(artifact: str, *, root: Path) -> Path:
             else:
                 if offline():
                     raise UserError(f"{wanted.id}: is not there, and {OFFLINE} is set; {_by_hand(wanted, root)}")
-                reason = hindrance(wanted, root)
+                reason = blocked_reason(wanted, root)
                 if reason:
                     raise UserError(f"{wanted.id}: {reason}")
                 _download(wanted, target)
@@ -78,7 +78,7 @@ def present(artifact: Artifact, root: Path) -> bool:
     return place(artifact, root).exists() or own_copy(artifact.file) is not None
 
 
-def hindrance(artifact: Artifact, root: Path) -> str | None:
+def blocked_reason(artifact: Artifact, root: Path) -> str | None:
     """Why a file that is not there cannot be had without the user, and what to do about it; None if it can."""
     if present(artifact, root):
         return None

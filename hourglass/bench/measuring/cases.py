@@ -116,11 +116,11 @@ def speed(cases: Sequence[Case], data: Path, *, device: str = "cpu") -> dict[str
 
 
 def _data(case: Case, data: Path) -> Dataset:
-    return datasets.load(case.dataset, case.task, root=data)
+    return datasets.open_split(case.dataset, case.task, root=data)
 
 
 def _task(case: Case) -> tasks.Task:
-    return tasks.get(case.task, **datasets.settings(case.dataset, case.task))
+    return tasks.get(case.task, **datasets.DATASETS.get(case.dataset).settings(case.task))
 
 
 def _evaluated(case: Case, device: str, data: Path) -> Runner:
@@ -140,7 +140,7 @@ def _built(
 
 
 def _with_weights(case: Case, data: Path) -> nn.Module:
-    return models.build(case.model, data, task=case.task, categories=datasets.categories(case.dataset))
+    return models.build(case.model, data, task=case.task, categories=datasets.DATASETS.get(case.dataset).categories)
 
 
 def _weights(case: Case, model: nn.Module, data: Path) -> str:

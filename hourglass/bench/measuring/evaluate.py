@@ -70,7 +70,7 @@ def evaluate(
     """
     where = device_named(device)
     judged = _task(task, dataset)
-    split = datasets.load(dataset, judged.name, root=data) if isinstance(dataset, str) else dataset
+    split = datasets.open_split(dataset, judged.name, root=data) if isinstance(dataset, str) else dataset
     if isinstance(model, str):
         card = models.card(model)
         card.require(judged.name)
@@ -111,4 +111,4 @@ def evaluate(
 def _task(task: Task | str, dataset: Dataset | str) -> Task:
     if not isinstance(task, str):
         return task
-    return tasks.get(task, **(datasets.settings(dataset, task) if isinstance(dataset, str) else {}))
+    return tasks.get(task, **(datasets.DATASETS.get(dataset).settings(task) if isinstance(dataset, str) else {}))

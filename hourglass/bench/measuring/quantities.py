@@ -44,5 +44,5 @@ def quantity(name: str) -> Metric:
 
 def all_quantities() -> dict[str, Metric]:
     """All declarations by name: every task's metrics, cost and speed."""
-    accuracy = [metric for task in tasks.names() for metric in tasks.metrics(task)]
+    accuracy = [metric for task in tasks.TASKS.names() for metric in tasks.metrics(task)]
     return {metric.name: metric for metric in (*accuracy, *COST, *SPEED)}

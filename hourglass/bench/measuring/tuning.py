@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hourglass.bench import datasets, models, tasks
 from hourglass.bench.measuring.accuracy import score
 from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, threads
-from hourglass.registry import UserError, hint
+from hourglass.registry import UnknownNameError, UserError
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class Subject:
             UserError: Something is unknown, or does not go together.
         """
         card.require(task)
-        made = tasks.get(task, **datasets.settings(dataset, task))
+        made = tasks.get(task, **datasets.DATASETS.get(dataset).settings(task))
         metrics = tasks.metrics(task)
         known = {each.name: each for each in metrics}
         if metric is not None and metric not in known:
-            raise UserError(f"metric: unknown name '{metric}'; {hint(metric, list(known))}")
+            raise UnknownNameError("metric", metric, list(known))
         chosen = split or datasets.tuning_split(dataset)
         datasets.prepare(dataset, root=data, split=chosen)
-        loaded = datasets.load(dataset, task, root=data, split=chosen)
+        loaded = datasets.open_split(dataset, task, root=data, split=chosen)
         where = device_named(device)
         runner = Runner(models.build(card.name, data).to(where), where, torch.float32, card.run_inference)
         return cls(runner, made, loaded, min(images, len(loaded)), known[metric or metrics[0].name], card.image_size)

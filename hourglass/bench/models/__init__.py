@@ -14,15 +14,10 @@ from hourglass.registry import Registry, UserError
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["MODELS", "ModelCard", "build", "build_meta", "build_untrained", "card", "names"]
+__all__ = ["MODELS", "ModelCard", "build", "build_meta", "build_untrained", "card"]
 
 MODELS: Registry[ModelCard] = Registry("model", read=read_families)
 """What a package or a user adds a model to: ``MODELS.register("mine", ModelCard(name="mine", ...))``."""
-
-
-def names() -> list[str]:
-    """Names of all models."""
-    return MODELS.names()
 
 
 def card(name: str) -> ModelCard:

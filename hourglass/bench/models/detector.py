@@ -41,7 +41,7 @@ class SwinPyramid(nn.Module):
         return levels
 
 
-class Detector(nn.Module):
+class FcosDetector(nn.Module):
     """FCOS on a Swin pyramid.
 
     Args:

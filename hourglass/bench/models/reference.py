@@ -120,13 +120,13 @@ def mask2former_scenes() -> nn.Module:
 
 def fcos_scenes() -> nn.Module:
     """FCOS for the 6 things of scenes."""
-    from hourglass.bench.models.detector import Detector
+    from hourglass.bench.models.detector import FcosDetector
 
-    return Detector(_swin(first_stage=2), classes=6, channels=64, convolutions=1, size=(256, 256))
+    return FcosDetector(_swin(first_stage=2), classes=6, channels=64, convolutions=1, size=(256, 256))
 
 
 def fcos_bccd() -> nn.Module:
     """FCOS for the 3 cell types of BCCD, at 256 x 341."""
-    from hourglass.bench.models.detector import Detector
+    from hourglass.bench.models.detector import FcosDetector
 
-    return Detector(_swin(first_stage=2), classes=3, channels=64, convolutions=1, size=(256, 384))
+    return FcosDetector(_swin(first_stage=2), classes=3, channels=64, convolutions=1, size=(256, 384))

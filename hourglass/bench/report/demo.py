@@ -57,7 +57,7 @@ def default_model(task: str) -> str:
         UserError: There is no such task, or no such model.
     """
     tasks.get(task)
-    for name in models.names():
+    for name in models.MODELS.names():
         if (card := models.card(name)).shipped and task in card.tasks:
             return name
     raise UserError(f"model: none that comes with the project does {task}; give --model")
@@ -72,7 +72,7 @@ def default_plan(model: str, task: str) -> Plan:
     for suite in suites.names():
         plans = [
             case.settings
-            for case in suites.Suite.load(suite).cases
+            for case in suites.Suite.read(suite).cases
             if (case.model, case.task, case.method) == (model, task, "hourglass")
         ]
         if plans:
@@ -109,7 +109,7 @@ def open_model(name: str, task: str, data: Path) -> tuple[nn.Module, tuple[Categ
         return model, hub.categories_of(model)
     card = models.card(name)
     card.require(task)
-    categories = datasets.categories(card.dataset) if card.dataset else ()
+    categories = datasets.DATASETS.get(card.dataset).categories if card.dataset else ()
     return models.build(name, data, task=task, categories=categories), categories
 
 

@@ -52,7 +52,7 @@ def of_dataset(name: str) -> tuple[str, ...]:
     Raises:
         UserError: No data set has that name.
     """
-    return () if downloads.own_copy(name) else datasets.artifacts(name)
+    return () if downloads.own_copy(name) else datasets.DATASETS.get(name).artifacts
 
 
 def of_experiment(experiment: Experiment, data: Path) -> list[Artifact]:
@@ -94,8 +94,8 @@ def _reason(experiment: Experiment, data: Path) -> str | None:
         return absent
     if card.artifact and not card.layout:
         return f"the model '{card.name}' runs in a framework of its own alone"
-    hindrances = ((artifact.id, downloads.hindrance(artifact, data)) for artifact in of_experiment(experiment, data))
-    return next((f"{name}: {hindrance}" for name, hindrance in hindrances if hindrance), None)
+    reasons = ((artifact.id, downloads.blocked_reason(artifact, data)) for artifact in of_experiment(experiment, data))
+    return next((f"{name}: {blocked_reason}" for name, blocked_reason in reasons if blocked_reason), None)
 
 
 def in_short(cases: Mapping[str, str]) -> str:
@@ -109,7 +109,7 @@ def needs(suite: Suite, data: Path) -> list[Need]:
     wanted = {a.id: a for experiment in suite.experiments for a in of_experiment(experiment, data)}
     found = []
     for artifact in wanted.values():
-        reason = downloads.hindrance(artifact, data) or ""
+        reason = downloads.blocked_reason(artifact, data) or ""
         state: State = "there" if downloads.present(artifact, data) else "by hand" if reason else "download"
         found.append(Need(artifact, state, reason))
     return found

@@ -165,7 +165,7 @@ def file_of(reference: str) -> Path:
     return FOLDER / f"{reference.partition('/')[0]}.yaml"
 
 
-def load(reference: str) -> PublishedTable:
+def table(reference: str) -> PublishedTable:
     """A table by its name, such as ``segmenter/ade20k``.
 
     Raises:
@@ -181,9 +181,9 @@ def origin(reference: str) -> Origin:
     """Where the rows of a table are printed.
 
     Raises:
-        UserError: As `load`.
+        UserError: As `table`.
     """
-    load(reference)
+    table(reference)
     return publication(file_of(reference)).source
 
 

@@ -153,7 +153,7 @@ class Experiment(Document):
     @cached_property
     def plans(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Settings by method and plan, those of published rows first."""
-        table = paper.load(self.published) if self.published else None
+        table = paper.table(self.published) if self.published else None
         rows = {method: table.plans(method) for method in self.repeated} if table else {}
         return {
             method: plans
@@ -167,7 +167,7 @@ class Experiment(Document):
             return self
         if self.published not in paper.names():
             raise unknown("table", self.published, paper.names(), at=("published",))
-        table = paper.load(self.published)
+        table = paper.table(self.published)
         if table.task != self.task:
             raise invalid(f"table '{self.published}' is about '{table.task}', not '{self.task}'", at=("published",))
         for method in self.repeated:
@@ -180,9 +180,9 @@ class Experiment(Document):
         from hourglass import methods
         from hourglass.bench import tasks
 
-        if self.task not in tasks.names():
-            raise unknown("task", self.task, tasks.names(), at=("task",))
-        others = [name for name in methods.names() if name != BASELINE]
+        if self.task not in tasks.TASKS.names():
+            raise unknown("task", self.task, tasks.TASKS.names(), at=("task",))
+        others = [name for name in methods.METHODS.names() if name != BASELINE]
         for field, named in (("methods", self.methods), ("repeated", self.repeated)):
             for method in named:
                 if method not in others:
@@ -229,7 +229,7 @@ class Suite(Document):
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
     @staticmethod
-    def load(suite: str | Path) -> Suite:
+    def read(suite: str | Path) -> Suite:
         """Read a suite by its name (``embedded``) or by the path of its file.
 
         Raises:
@@ -276,15 +276,15 @@ class Suite(Document):
         for index, experiment in enumerate(self.experiments):
             able: dict[str, tuple[str, ...]] = {}
             for field, own, names in (
-                ("model", self.models, models.names()),
-                ("dataset", self.datasets, datasets.names()),
+                ("model", self.models, models.MODELS.names()),
+                ("dataset", self.datasets, datasets.DATASETS.names()),
             ):
                 name = getattr(experiment, field)
                 if name not in own and name not in names:
                     raise unknown(field, name, [*names, *own], at=("experiments", index, field))
             model, dataset = self.models.get(experiment.model), self.datasets.get(experiment.dataset)
             able["model"] = model.tasks if model else models.card(experiment.model).tasks
-            able["dataset"] = dataset.tasks if dataset else datasets.tasks(experiment.dataset)
+            able["dataset"] = dataset.tasks if dataset else datasets.DATASETS.get(experiment.dataset).tasks
             for field, known in able.items():
                 if experiment.task not in known:
                     name = f"{field} '{getattr(experiment, field)}'"

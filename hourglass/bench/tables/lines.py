@@ -30,7 +30,7 @@ def published_lines(experiment: Experiment, cases: Sequence[Case]) -> Iterator[L
         cases: All of the experiment's.
     """
     assert experiment.published is not None
-    table, origin = published.load(experiment.published), published.origin(experiment.published)
+    table, origin = published.table(experiment.published), published.origin(experiment.published)
     left = list(cases)
     for row in table.rows:
         case = next((case for case in left if case.method == row.method and row.plan in (None, case.plan)), None)

@@ -23,7 +23,6 @@ __all__ = [
     "Writer",
     "get",
     "metrics",
-    "names",
     "scorer",
 ]
 
@@ -52,16 +51,11 @@ METRICS: Registry[type[Scorer]] = Registry(
 ``@METRICS.register("semantic-segmentation/boundary_f1")`` above a class with the functions of `Scorer`."""
 
 
-def names() -> list[str]:
-    """Names of all tasks."""
-    return TASKS.names()
-
-
 def get(name: str, **settings: Any) -> Task:
     """A task.
 
     Args:
-        name: One of `names`.
+        name: A name of `TASKS`.
         **settings: What differs from its published protocol: thresholds and ranges, see the task's class.
 
     Raises:

@@ -51,9 +51,9 @@ class InstanceSegmentation:
         from hourglass.bench.tasks import mask_queries
 
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
-        reading = mask_queries.reading_of(output)
+        decoding = mask_queries.decoding_of(output)
         return [
-            mask_queries.instances(classes, masks, size, categories, reading=reading, limit=self.limit)
+            mask_queries.instances(classes, masks, size, categories, decoding=decoding, limit=self.limit)
             for classes, masks, size in queries
         ]
 

@@ -19,7 +19,7 @@ from hourglass.bench.tasks.base import Detections, require_classes
 
 
 @dataclass(frozen=True)
-class Reading:
+class LogitDecoding:
     """What the class logits of queries mean. By default a query has one class or none, as in Mask2Former.
 
     Attributes:
@@ -45,23 +45,23 @@ class Reading:
         return probabilities[:, :-1] if self.temperature is None else probabilities
 
 
-MASK2FORMER = Reading()
+MASK2FORMER = LogitDecoding()
 
 
-def reading_of(output: Any) -> Reading:
-    """How a model wants its output to be read: as its attribute ``reading`` says, if there is one."""
-    return getattr(output, "reading", MASK2FORMER)
+def decoding_of(output: Any) -> LogitDecoding:
+    """How a model wants its output to be read: as its attribute ``decoding`` says, if there is one."""
+    return getattr(output, "decoding", MASK2FORMER)
 
 
-def semantic(class_logits: Tensor, mask_logits: Tensor, reading: Reading) -> Tensor:
+def semantic(class_logits: Tensor, mask_logits: Tensor, decoding: LogitDecoding) -> Tensor:
     """Class scores (K, h, w): sum over the queries of class probability times mask probability.
 
     Args:
         class_logits: (Q, K), or (Q, K + 1) with "no object".
         mask_logits: (Q, h, w).
-        reading: Of the class logits.
+        decoding: Of the class logits.
     """
-    probabilities = reading.of_classes(reading.sharpened(reading.probabilities(class_logits)))
+    probabilities = decoding.of_classes(decoding.sharpened(decoding.probabilities(class_logits)))
     return torch.einsum("qk,qhw->khw", probabilities, mask_logits.float().sigmoid())
 
 
@@ -71,7 +71,7 @@ def instances(
     size: tuple[int, int],
     categories: Sequence[Category],
     *,
-    reading: Reading,
+    decoding: LogitDecoding,
     limit: int,
 ) -> Detections:
     """The likeliest pairs of query and class, each with the query's mask.
@@ -83,10 +83,10 @@ def instances(
         mask_logits: (Q, h, w).
         size: Height and width of the image.
         categories: K of them.
-        reading: Of the class logits.
+        decoding: Of the class logits.
         limit: Pairs to keep, before those of stuff classes are dropped.
     """
-    probabilities = reading.of_classes(reading.probabilities(class_logits))
+    probabilities = decoding.of_classes(decoding.probabilities(class_logits))
     classes = probabilities.shape[1]
     require_classes(classes, categories)
     scores, pairs = probabilities.flatten().topk(min(limit, probabilities.numel()))
@@ -107,7 +107,7 @@ def panoptic(
     size: tuple[int, int],
     categories: Sequence[Category],
     *,
-    reading: Reading,
+    decoding: LogitDecoding,
     score_threshold: float,
     overlap_threshold: float,
     mask_threshold: float,
@@ -119,14 +119,14 @@ def panoptic(
         mask_logits: (Q, h, w).
         size: Height and width of the image.
         categories: K of them; all segments of one stuff class become one.
-        reading: Of the class logits.
+        decoding: Of the class logits.
         score_threshold: Queries need a greater class probability.
         overlap_threshold: Share of a query's own mask that it must win.
         mask_threshold: Mask probability from which on a pixel belongs to a query's own mask.
     """
-    probabilities = reading.probabilities(class_logits)
-    require_classes(reading.of_classes(probabilities).shape[1], categories)
-    scores, likeliest = reading.sharpened(probabilities).max(-1)
+    probabilities = decoding.probabilities(class_logits)
+    require_classes(decoding.of_classes(probabilities).shape[1], categories)
+    scores, likeliest = decoding.sharpened(probabilities).max(-1)
     kept = (likeliest != len(categories)) & (probabilities.amax(-1) > score_threshold)
     scores, labels = scores[kept], likeliest[kept].tolist()
     ids = torch.zeros(size, dtype=torch.int64, device=mask_logits.device)

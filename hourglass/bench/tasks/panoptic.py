@@ -43,7 +43,7 @@ class PanopticSegmentation:
         """See `mask_queries.panoptic`."""
         from hourglass.bench.tasks import mask_queries
 
-        reading = mask_queries.reading_of(output)
+        decoding = mask_queries.decoding_of(output)
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
         return [
             mask_queries.panoptic(
@@ -51,8 +51,8 @@ class PanopticSegmentation:
                 masks,
                 size,
                 categories,
-                reading=reading,
-                score_threshold=reading.score_threshold if self.score_threshold is None else self.score_threshold,
+                decoding=decoding,
+                score_threshold=decoding.score_threshold if self.score_threshold is None else self.score_threshold,
                 overlap_threshold=self.overlap_threshold,
                 mask_threshold=self.mask_threshold,
             )

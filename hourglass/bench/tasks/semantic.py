@@ -28,8 +28,8 @@ class SemanticSegmentation:
 
         if hasattr(output, "masks_queries_logits"):
             queries = zip(output.class_queries_logits, output.masks_queries_logits, strict=True)
-            reading = mask_queries.reading_of(output)
-            output = (mask_queries.semantic(classes, masks, reading) for classes, masks in queries)
+            decoding = mask_queries.decoding_of(output)
+            output = (mask_queries.semantic(classes, masks, decoding) for classes, masks in queries)
         labels = []
         for logits, size in zip(output, sizes, strict=True):
             require_classes(len(logits), categories, exactly=True)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from hourglass.bench import datasets
 from hourglass.bench.datasets.base import IGNORED
-from hourglass.bench.models.detector import Detector
+from hourglass.bench.models.detector import FcosDetector
 from hourglass.bench.models.reference import PATCH
 from hourglass.bench.models.segmenter import Segmenter
 from hourglass.bench.models.stem import STEM_CHANNELS
@@ -36,7 +36,7 @@ class Photos:
     def samples(self) -> list[datasets.Sample]:
         """All of them, in order."""
         datasets.prepare(self.name, root=self.root, split="train")
-        split = datasets.load(self.name, self.task, root=self.root, split="train")
+        split = datasets.open_split(self.name, self.task, root=self.root, split="train")
         return [split[index] for index in range(len(split))]
 
 
@@ -178,7 +178,7 @@ class Boxes:
 
     def __call__(self, model: nn.Module, rng: np.random.Generator) -> Tensor:
         """Loss of one batch."""
-        assert isinstance(model, Detector)
+        assert isinstance(model, FcosDetector)
         images, targets = [], []
         for index in rng.choice(len(self.photos.samples), self.batch, replace=False):
             sample = self.photos.samples[index]

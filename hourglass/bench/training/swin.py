@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torchvision.ops import masks_to_boxes
 
 from hourglass.bench.datasets.scenes.render import Scene
-from hourglass.bench.models.detector import Detector
+from hourglass.bench.models.detector import FcosDetector
 from hourglass.bench.training.scenes import TrainingScenes, stack
 from hourglass.bench.training.vit import jitter, segmentation_loss
 
@@ -24,7 +24,7 @@ class DetectorWithClasses(nn.Module):
         classes: Number of classes, stuff included.
     """
 
-    def __init__(self, detector: Detector, classes: int) -> None:
+    def __init__(self, detector: FcosDetector, classes: int) -> None:
         super().__init__()
         self.detector = detector
         self.class_head = nn.Conv2d(detector.fcos.backbone.out_channels, classes, 1)

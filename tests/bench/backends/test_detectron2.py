@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 import hourglass
 from hourglass.bench import tasks
-from hourglass.bench.backends.detectron2 import Detector, Queries, mask2former, maskdino
+from hourglass.bench.backends.detectron2 import Detectron2Detector, Queries, mask2former, maskdino
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.measuring.conventions import convention_of, regions
-from hourglass.bench.tasks.mask_queries import Reading
+from hourglass.bench.tasks.mask_queries import LogitDecoding
 
 from .conftest import deviation, photographs, randomized
 
@@ -237,7 +237,7 @@ def test_queries_are_read_as_maskdino_reads_them(seed):
     classes = torch.randn(20, 133, generator=generator) * 2 - 4
     masks = torch.nn.functional.interpolate(torch.randn(1, 20, 4, 6, generator=generator) * 9, (32, 48))[0]
     native = small_maskdino().model
-    output = Queries(classes[None], masks[None], Reading(temperature=0.06, score_threshold=0.25))
+    output = Queries(classes[None], masks[None], LogitDecoding(temperature=0.06, score_threshold=0.25))
     [ours] = tasks.get("panoptic-segmentation", overlap_threshold=0.1).predict(output, [(32, 48)], coco(133))
     agree(ours, native.panoptic_inference(classes, masks))
     [ours] = tasks.get("instance-segmentation").predict(output, [(32, 48)], coco(133))
@@ -254,7 +254,7 @@ def test_maskdino_predicts_what_its_own_forward_does(config, plan):
     images = photographs(1, 60, 90)
     [reference] = native.model([{"image": images[0] * 255}])
     found = native(images)
-    assert found.reading == Reading(temperature=0.06, score_threshold=0.25)
+    assert found.decoding == LogitDecoding(temperature=0.06, score_threshold=0.25)
     categories = coco(found.class_queries_logits.shape[2])
     assert len(categories) == (133 if config == PANOPTIC else 80)
     [ours] = tasks.get("instance-segmentation").predict(found, [(60, 90)], categories)
@@ -311,7 +311,7 @@ class Echo(nn.Module):
 @pytest.mark.parametrize(("bgr", "channel"), [(False, 0), (True, 2)])
 def test_a_detector_gets_pixels_and_hands_out_what_the_task_wants(bgr, channel):
     images = photographs(2, 20, 30)
-    found = Detector(Echo(), bgr)(images)
+    found = Detectron2Detector(Echo(), bgr)(images)
     assert [set(one) for one in found] == [{"boxes", "scores", "labels"}] * 2
     assert found[1]["boxes"].tolist() == [[0, 0, 30, 20]]
     torch.testing.assert_close(found[1]["scores"], images[1, channel, 0, :1] * 255)

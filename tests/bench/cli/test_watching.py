@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from hourglass.bench.results.progress import Journal
 from hourglass.bench.suites.suite import Suite
-suite = Suite.load("example.yaml")
+suite = Suite.read("example.yaml")
 journal = Journal(Path("results"), "example")
 journal.write("started", "accuracy", suite.cases[1])
 journal.write("finished", "accuracy", suite.cases[1])

@@ -33,6 +33,6 @@ def load(tmp_path, published):
 
     def prepared(name, task=None):
         datasets.prepare(name, root=tmp_path / "data")
-        return datasets.load(name, task or datasets.tasks(name)[0], root=tmp_path / "data")
+        return datasets.open_split(name, task or datasets.DATASETS.get(name).tasks[0], root=tmp_path / "data")
 
     return prepared

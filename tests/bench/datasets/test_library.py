@@ -40,7 +40,7 @@ class Letters(datasets.Source):
             raise UserError(f"{folder / split}-b: missing")
         return f"fingerprint of {split}"
 
-    def load(self, folder, task, split):
+    def open(self, folder, task, split):
         return folder, task, split
 
 
@@ -56,7 +56,7 @@ def test_what_is_prepared_is_not_prepared_again(tmp_path, letters):
     assert datasets.prepare("letters", root=tmp_path) == tmp_path / "letters"
     datasets.prepare("letters", root=tmp_path)
     assert letters.filled == ["test"]
-    assert datasets.load("letters", "spelling", root=tmp_path)[1:] == ("spelling", "test")
+    assert datasets.open_split("letters", "spelling", root=tmp_path)[1:] == ("spelling", "test")
 
 
 def test_splits_are_added_one_by_one(tmp_path, letters):
@@ -64,7 +64,7 @@ def test_splits_are_added_one_by_one(tmp_path, letters):
     datasets.prepare("letters", root=tmp_path, split="train")
     assert letters.filled == ["test", "train"]
     for split in letters.splits:
-        assert datasets.load("letters", "spelling", root=tmp_path, split=split)[2] == split
+        assert datasets.open_split("letters", "spelling", root=tmp_path, split=split)[2] == split
 
 
 def test_an_interrupted_preparation_is_not_ready_and_goes_on(tmp_path, letters):
@@ -72,10 +72,10 @@ def test_an_interrupted_preparation_is_not_ready_and_goes_on(tmp_path, letters):
     with pytest.raises(UserError, match="the line is dead"):
         datasets.prepare("letters", root=tmp_path)
     with pytest.raises(UserError, match="'test' is not prepared; run `hourglass prepare letters`"):
-        datasets.load("letters", "spelling", root=tmp_path)
+        datasets.open_split("letters", "spelling", root=tmp_path)
     letters.breaks = False
     datasets.prepare("letters", root=tmp_path)
-    assert datasets.load("letters", "spelling", root=tmp_path)
+    assert datasets.open_split("letters", "spelling", root=tmp_path)
 
 
 def test_another_version_is_prepared_from_nothing(tmp_path, letters):
@@ -83,7 +83,7 @@ def test_another_version_is_prepared_from_nothing(tmp_path, letters):
     datasets.prepare("letters", root=tmp_path, split="train")
     letters.version = "2"
     with pytest.raises(UserError, match="not prepared"):
-        datasets.load("letters", "spelling", root=tmp_path)
+        datasets.open_split("letters", "spelling", root=tmp_path)
     datasets.prepare("letters", root=tmp_path)
     assert letters.filled == ["test", "train", "test"]
     assert files(tmp_path / "letters") == {"test-a": "a", "test-b": "b"}
@@ -98,10 +98,10 @@ def test_the_users_copy_is_used_in_place(tmp_path, letters, monkeypatch):
     (copy / "test-b").write_text("b")
     datasets.prepare("letters", root=tmp_path / "data")
     assert letters.filled == []
-    assert datasets.load("letters", "spelling", root=tmp_path / "data")[0].samefile(copy)
+    assert datasets.open_split("letters", "spelling", root=tmp_path / "data")[0].samefile(copy)
     copy.rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="this copy of 'letters' is gone"):
-        datasets.load("letters", "spelling", root=tmp_path / "data")
+        datasets.open_split("letters", "spelling", root=tmp_path / "data")
 
 
 def files(folder):
@@ -261,9 +261,9 @@ def test_a_copy_that_is_not_there_is_downloaded(tmp_path, letters, monkeypatch):
 def test_unknown_tasks_and_splits_are_named(tmp_path, letters):
     datasets.prepare("letters", root=tmp_path)
     with pytest.raises(UserError, match="no targets for 'singing'; it has them for spelling"):
-        datasets.load("letters", "singing", root=tmp_path)
+        datasets.open_split("letters", "singing", root=tmp_path)
     with pytest.raises(UserError, match="has no 'tset'; it has train, test"):
-        datasets.load("letters", "spelling", root=tmp_path, split="tset")
+        datasets.open_split("letters", "spelling", root=tmp_path, split="tset")
 
 
 def test_unknown_data_sets_suggest_the_nearest(tmp_path):
@@ -271,9 +271,9 @@ def test_unknown_data_sets_suggest_the_nearest(tmp_path):
         datasets.prepare("camvit", root=tmp_path)
 
 
-@pytest.mark.parametrize("name", datasets.names())
+@pytest.mark.parametrize("name", datasets.DATASETS.names())
 def test_every_source_answers(name):
     source = datasets.DATASETS.get(name)
     assert source.evaluation_split in source.splits
-    assert datasets.tasks(name) == source.tasks
+    assert datasets.DATASETS.get(name).tasks == source.tasks
     assert source.version

@@ -44,7 +44,7 @@ def test_an_own_copy_is_laid_out_like_the_archives(name, load, tmp_path, monkeyp
     monkeypatch.setenv("HOURGLASS_DATA", str(mine.parent))
     published.clear()
     datasets.prepare(name, root=tmp_path / "other")
-    data = datasets.load(name, datasets.tasks(name)[0], root=tmp_path / "other")
+    data = datasets.open_split(name, datasets.DATASETS.get(name).tasks[0], root=tmp_path / "other")
     assert data.root.samefile(mine)
 
 
@@ -144,7 +144,7 @@ def test_nyu_takes_the_measured_depth_inside_eigens_crop(load):
     evaluated[45:471, 41:601] = True
     assert (depth[~evaluated] == 0).all()
     assert (depth[45:471, 214:601] > 0).all()
-    assert datasets.settings("nyuv2", "depth-estimation") == {"max_depth": 10.0}
+    assert datasets.DATASETS.get("nyuv2").settings("depth-estimation") == {"max_depth": 10.0}
 
 
 def test_nyu_images_have_a_black_border(load):
@@ -173,7 +173,7 @@ def test_kitti_crops_images_as_its_benchmark_and_depth_as_garg(load):
     stripes = torch.from_numpy(miniatures.halves(375, 1242, 0, 5, 79.5, 81, dtype=np.float32).copy())
     assert torch.equal(depth[rows, columns], stripes[153:371, 44:1197])
     assert depth.count_nonzero() == depth[rows, columns].count_nonzero()
-    assert datasets.settings("kitti", "depth-estimation") == {"max_depth": 80.0, "units": 256.0}
+    assert datasets.DATASETS.get("kitti").settings("depth-estimation") == {"max_depth": 80.0, "units": 256.0}
 
 
 @pytest.mark.parametrize("name", miniatures.COUNTS)
@@ -181,16 +181,16 @@ def test_what_is_fetched_is_what_is_listed(name, load, published, monkeypatch):
     fetched = []
     monkeypatch.setattr(downloads, "fetch", lambda artifact, root: fetched.append(artifact) or published[artifact])
     load(name)
-    assert sorted(fetched) == sorted(datasets.artifacts(name))
+    assert sorted(fetched) == sorted(datasets.DATASETS.get(name).artifacts)
 
 
-@pytest.mark.parametrize("name", datasets.names())
+@pytest.mark.parametrize("name", datasets.DATASETS.names())
 def test_what_is_listed_is_in_the_catalogue(name):
-    assert set(datasets.artifacts(name)) <= set(downloads.names())
+    assert set(datasets.DATASETS.get(name).artifacts) <= set(downloads.names())
 
 
 def test_kitti_wants_all_drives():
-    assert len([name for name in datasets.artifacts("kitti") if "-drive-" in name]) == 28
+    assert len([name for name in datasets.DATASETS.get("kitti").artifacts if "-drive-" in name]) == 28
 
 
 def test_data_sets_come_from_a_server(archives, server, tmp_path, monkeypatch):
@@ -205,8 +205,11 @@ def test_data_sets_come_from_a_server(archives, server, tmp_path, monkeypatch):
         monkeypatch.setattr(datasets.DATASETS.get(name), "images", miniatures.COUNTS[name])
         assert datasets.prepare(name, root=tmp_path / "data") == tmp_path / "data" / name
         asked = [file.name for file in (tmp_path / "data" / "downloads").iterdir() if not file.name.startswith(".")]
-        assert {downloads.get(artifact).file for artifact in datasets.artifacts(name)} <= set(asked)
-        assert len(datasets.load(name, datasets.tasks(name)[0], root=tmp_path / "data")) == miniatures.COUNTS[name]
+        assert {downloads.get(artifact).file for artifact in datasets.DATASETS.get(name).artifacts} <= set(asked)
+        assert (
+            len(datasets.open_split(name, datasets.DATASETS.get(name).tasks[0], root=tmp_path / "data"))
+            == miniatures.COUNTS[name]
+        )
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ class NoiseSource(datasets.Source):
     def verify(self, folder, split):
         return "f" * 64
 
-    def load(self, folder, task, split):
+    def open(self, folder, task, split):
         return Noise()
 
 

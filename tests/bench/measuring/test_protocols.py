@@ -101,8 +101,8 @@ def mask2former(classes):
 def test_images_are_measured_at_their_own_size(root, tmp_path, task, dataset, build, inference, metric):
     torch.manual_seed(0)
     runner = Runner(build().eval(), torch.device("cpu"), torch.float32, inference)
-    data = datasets.load(dataset, task, root=root)
-    common = (runner, data, tasks.get(task, **datasets.settings(dataset, task)))
+    data = datasets.open_split(dataset, task, root=root)
+    common = (runner, data, tasks.get(task, **datasets.DATASETS.get(dataset).settings(task)))
 
     measured = measure_accuracy(*common, predictions=tmp_path)
     assert measured["samples"] == {"images": miniatures.COUNTS[dataset]}

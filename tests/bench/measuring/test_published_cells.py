@@ -24,16 +24,16 @@ MODELS = {
     "segmenter/pascal-context": "segmenter-vit-l16-pascal-context",
     "dpt/kitti": "dpt-hybrid-kitti",
     "dpt/nyuv2": "dpt-hybrid-nyuv2",
-    **{name: "dino-swin-l-coco" for name in SWIN_TABLES if len(published.load(name).input) == 2},
+    **{name: "dino-swin-l-coco" for name in SWIN_TABLES if len(published.table(name).input) == 2},
 }
 """Swin tables are about the backbone alone, which is the same in all of them."""
 BOUNDS = {SEGMENTER: 0.004, DPT: 0.0025, SWIN: 0.0008}
 """Relative. Swin's cells are printed without decimals: rounding alone is up to 0.0008."""
-ENCODER_ALONE = [row for name in MODELS for row in published.load(name).rows if "encoder alone" in " ".join(row.notes)]
+ENCODER_ALONE = [row for name in MODELS for row in published.table(name).rows if "encoder alone" in " ".join(row.notes)]
 CELLS = [
     pytest.param(name, row, id=f"{name}:{row.line}")
     for name in MODELS
-    for row in published.load(name).rows
+    for row in published.table(name).rows
     if row.method in ("baseline", "hourglass", "evit", "tome") and row not in ENCODER_ALONE
 ]
 
@@ -46,7 +46,7 @@ def counted(model_name, method, size, plan):
 
 
 def count(name, row):
-    table = published.load(name)
+    table = published.table(name)
     plan = table.settings(row) if row.plan else {}
     plan = tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in plan.items())
     return counted(MODELS[name], row.method, table.input, plan)
@@ -61,7 +61,7 @@ def test_a_published_cell_is_reproduced(name, row):
 
 @pytest.mark.slow
 def test_three_cells_fit_the_encoder_alone():
-    found = [(name, row) for name in MODELS for row in published.load(name).rows if row in ENCODER_ALONE]
+    found = [(name, row) for name in MODELS for row in published.table(name).rows if row in ENCODER_ALONE]
     assert [(name, row.line) for name, row in found] == [
         ("segmenter/cityscapes", 97),
         ("segmenter/cityscapes", 98),
@@ -77,7 +77,7 @@ def test_three_cells_fit_the_encoder_alone():
 
 @pytest.mark.parametrize("name", ["dpt/kitti", "mask2former/coco-panoptic", "mask2former/ade20k-semantic"])
 def test_as_many_full_blocks_as_alpha_do_not_give_the_cell(name):
-    row = next(row for row in published.load(name).rows if row.start is not None)
+    row = next(row for row in published.table(name).rows if row.start is not None)
     convention, counter = count(name, row.model_copy(update={"start": row.alpha}))
     gflops = convention.macs(counter) * convention.flops_per_mac / 1e9
     assert abs(gflops / row.gflops - 1) > 0.02
@@ -85,14 +85,14 @@ def test_as_many_full_blocks_as_alpha_do_not_give_the_cell(name):
 
 def test_a_decoder_of_segmenter_on_all_tokens_does_not_give_the_cell():
     name = "segmenter/ade20k"
-    row = next(row for row in published.load(name).rows if row.alpha == 10)
-    settings = published.load(name).settings(row) | {"reconstruct": "encoder", "clusters": row.clusters}
+    row = next(row for row in published.table(name).rows if row.alpha == 10)
+    settings = published.table(name).settings(row) | {"reconstruct": "encoder", "clusters": row.clusters}
     convention, counter = counted(MODELS[name], "hourglass", (640, 640), tuple(settings.items()))
     assert convention.macs(counter) / 1e9 > 1.03 * row.gflops
 
 
 def test_fused_attention_is_counted_by_the_closed_formula():
-    table = published.load("segmenter/ade20k")
+    table = published.table("segmenter/ade20k")
     baseline, row = table.rows[0], next(row for row in table.rows if row.alpha == 10)
     width, classes, full, few = 1024, 150, 40 * 40, 28 * 28
     pair = 2 * width  # both products, for every pair of a query and a key
@@ -106,7 +106,7 @@ def test_fused_attention_is_counted_by_the_closed_formula():
 
 @pytest.mark.slow
 def test_the_head_of_mask2former_is_executed_but_not_published():
-    size = published.load("mask2former/coco-panoptic").input
+    size = published.table("mask2former/coco-panoptic").input
     swin, backbone = counted("dino-swin-l-coco", "baseline", size, ())
     convention, whole = counted("mask2former-swin-l-coco-panoptic", "baseline", size, ())
     assert convention is swin

@@ -136,7 +136,7 @@ def test_boxes_come_back_to_the_original_image():
     assert found["scores"].tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", models.MODELS.names())
 def test_cost_is_counted_on_an_image_the_protocol_makes_one_pass_of(name):
     known = models.card(name)
     if isinstance(known.run_inference, SlidingWindow):

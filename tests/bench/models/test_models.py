@@ -13,8 +13,8 @@ from hourglass.bench.models.reference import segmenter_camvid, segmenter_scenes
 from hourglass.registry import UserError
 
 MIB = 2**20
-OWN = [name for name in models.names() if models.card(name).artifact is None]
-FULL_SIZE = [name for name in models.names() if name not in OWN and models.card(name).backend is None]
+OWN = [name for name in models.MODELS.names() if models.card(name).artifact is None]
+FULL_SIZE = [name for name in models.MODELS.names() if name not in OWN and models.card(name).backend is None]
 
 
 @pytest.fixture(scope="module", params=OWN)

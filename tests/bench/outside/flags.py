@@ -27,9 +27,9 @@ class Flags(Source):
             write_semantic(folder / "labels" / f"{index}.png", labels)
 
     def verify(self, folder: Path, split: str) -> str:
-        return self.load(folder, *self.tasks, split).fingerprint
+        return self.open(folder, *self.tasks, split).fingerprint
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         reader = partial(read_semantic, values=range(1, 4))
         return RasterDataset.matching("flags", split, self.categories, folder, reader, "images", "labels")
 

@@ -25,7 +25,7 @@ PREDICTIONS = {
 }
 
 
-@pytest.mark.parametrize("task", tasks.names())
+@pytest.mark.parametrize("task", tasks.TASKS.names())
 def test_every_task_is_drawn(task):
     picture = draw(task, IMAGE, PREDICTIONS[task], CATEGORIES)
     assert picture.shape == (40, 60, 3)

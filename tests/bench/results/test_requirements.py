@@ -49,7 +49,7 @@ def dpt(**changes: str | None) -> models.ModelCard:
     return models.card("dpt-scenes").model_copy(update={"shipped": False, "artifact": "weights", **changes})
 
 
-CARDS = {name: models.card(name) for name in models.names()}
+CARDS = {name: models.card(name) for name in models.MODELS.names()}
 
 
 def lines(suite: Suite, folders: dict[str, Path]) -> list[str]:

@@ -78,7 +78,7 @@ def test_a_shard_of_another_plan_is_not_merged(case: Case, tmp_path: Path) -> No
 def test_the_number_of_shards_is_no_part_of_a_case(suite_text: str, suite: Suite, tmp_path: Path) -> None:
     path = tmp_path / "example.yaml"
     path.write_text(suite_text.replace("accuracy:", "shards: 3\n    accuracy:", 1) + "shards: 2\n")
-    sharded = Suite.load(path)
+    sharded = Suite.read(path)
     assert sharded.cases == suite.cases
     assert [sharded.shards_of(case) for case in sharded.cases] == [3, 3, 3, 2, 2]
     assert {suite.shards_of(case) for case in suite.cases} == {1}

@@ -18,7 +18,7 @@ from hourglass.bench.suites.suite import Measurement, Suite
 def data(tmp_path: Path) -> Path:
     ready = tmp_path / "data" / "scenes" / "ready.json"
     ready.parent.mkdir(parents=True)
-    ready.write_text(json.dumps({"version": datasets.version("scenes"), "location": ".", "splits": {}}))
+    ready.write_text(json.dumps({"version": datasets.DATASETS.get("scenes").version, "location": ".", "splits": {}}))
     os.utime(ready, (1, 1))
     return tmp_path / "data"
 
@@ -117,7 +117,7 @@ def test_new_data_makes_accuracy_and_speed_stale(suite: Suite, results: Path, da
     os.utime(ready)
     os.utime(path_of(results, suite.cases[1], "speed"), (2, 2))
     assert found(suite, results, data)["mild", "speed"].reason == "the data set 'scenes' was prepared again"
-    ready.write_text(ready.read_text().replace(datasets.version("scenes"), "0"))
+    ready.write_text(ready.read_text().replace(datasets.DATASETS.get("scenes").version, "0"))
     os.utime(ready, (1, 1))
     state = found(suite, results, data)
     assert {each.status for (_, measurement), each in state.items() if measurement != "cost"} == {"stale"}

@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
 def load_suite(folder, text=SEGMENTATION) -> Suite:
     path = folder / "mine.yaml"
     path.write_text(text)
-    return Suite.load(path)
+    return Suite.read(path)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_cases_are_named_and_defined(suite):
 
 
 def test_cases_of_the_projects_own_are_written_as_before():
-    written = json.loads(Suite.load("embedded").cases[0].model_dump_json())
+    written = json.loads(Suite.read("embedded").cases[0].model_dump_json())
     assert list(written) == [
         "suite", "suite_version", "task", "model", "dataset", "method", "plan", "settings", "images", "batch",
         "precision", "seed",
@@ -131,13 +131,13 @@ def test_another_revision_or_folder_is_another_case(folder, suite):
 def test_changed_files_are_prepared_again(folder, tmp_path):
     text = SEGMENTATION.replace("my-streets", "changing")
     load_suite(folder, text)
-    before = datasets.version("changing")
+    before = datasets.DATASETS.get("changing").version
     datasets.prepare("changing", root=tmp_path)
     (folder / "streets" / "note.txt").write_text("new")
     load_suite(folder, text)
-    assert datasets.version("changing") != before
+    assert datasets.DATASETS.get("changing").version != before
     with pytest.raises(UserError, match="not prepared"):
-        datasets.load("changing", "semantic-segmentation", root=tmp_path)
+        datasets.open_split("changing", "semantic-segmentation", root=tmp_path)
     (folder / "streets" / "note.txt").unlink()
 
 
@@ -181,9 +181,9 @@ def define(folder, definition: str, task: str) -> Suite:
 def test_depth_maps_have_a_unit_and_a_limit(folder, tmp_path):
     define(folder, "{ folder: streets, depth: depth, units_per_metre: 256, max_depth: 5 }", "depth-estimation")
     datasets.prepare("other", root=tmp_path)
-    sample = datasets.load("other", "depth-estimation", root=tmp_path)[0]
+    sample = datasets.open_split("other", "depth-estimation", root=tmp_path)[0]
     assert 1 <= sample.target.min() < sample.target.max() <= 9
-    assert datasets.settings("other", "depth-estimation") == {"max_depth": 5}
+    assert datasets.DATASETS.get("other").settings("depth-estimation") == {"max_depth": 5}
 
 
 def test_cocos_files_bring_their_categories(folder, tmp_path):
@@ -196,9 +196,9 @@ def test_cocos_files_bring_their_categories(folder, tmp_path):
     (folder / "streets" / "boxes.json").write_text(json.dumps(content))
     define(folder, "{ folder: streets, instances: boxes.json }", "object-detection")
     datasets.prepare("other", root=tmp_path)
-    assert [(c.name, c.isthing) for c in datasets.categories("other")] == [("person", True), ("car", True)]
-    assert datasets.load("other", "object-detection", root=tmp_path)[0].target.labels.tolist() == [1]
-    assert set(datasets.tasks("other")) == {"object-detection", "instance-segmentation"}
+    assert [(c.name, c.isthing) for c in datasets.DATASETS.get("other").categories] == [("person", True), ("car", True)]
+    assert datasets.open_split("other", "object-detection", root=tmp_path)[0].target.labels.tolist() == [1]
+    assert set(datasets.DATASETS.get("other").tasks) == {"object-detection", "instance-segmentation"}
 
 
 @pytest.mark.parametrize(

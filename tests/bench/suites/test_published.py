@@ -14,8 +14,8 @@ from hourglass.bench.suites import published
 from hourglass.bench.suites.published import Publication, PublishedTable
 from hourglass.registry import UserError
 
-TABLES = {name: published.load(name) for name in published.names()}
-OF_FIVE_TASKS = {name: table for name, table in TABLES.items() if table.task in tasks.names()}
+TABLES = {name: published.table(name) for name in published.names()}
+OF_FIVE_TASKS = {name: table for name, table in TABLES.items() if table.task in tasks.TASKS.names()}
 
 FILE = """\
 source:
@@ -86,15 +86,15 @@ def test_the_plans_behind_printed_alphas_that_mean_something_else() -> None:
         "mask2former/coco-instance": {12: 11},
         "mask2former/ade20k-semantic": {8: 7},
     }
-    assert published.load("dpt/kitti").plans("hourglass")["a4-20x20"]["neighbors"] == 1
-    assert published.load("segmenter/ade20k").plans("hourglass")["a10-28x28"]["reconstruct"] == "decoder"
+    assert published.table("dpt/kitti").plans("hourglass")["a4-20x20"]["neighbors"] == 1
+    assert published.table("segmenter/ade20k").plans("hourglass")["a10-28x28"]["reconstruct"] == "decoder"
 
 
 def test_an_unknown_table_has_a_nearest_one() -> None:
     with pytest.raises(UserError, match="unknown table 'segmenter/ade20'; did you mean 'segmenter/ade20k'"):
-        published.load("segmenter/ade20")
+        published.table("segmenter/ade20")
     with pytest.raises(UserError, match="unknown table 'nothing/here'"):
-        published.load("nothing/here")
+        published.table("nothing/here")
 
 
 def test_settings_read_as_they_are_printed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[3]
 def load(tmp_path: Path, text: str) -> Suite:
     path = tmp_path / "example.yaml"
     path.write_text(text)
-    return Suite.load(path)
+    return Suite.read(path)
 
 
 def test_every_experiment_starts_with_its_baseline(suite: Suite) -> None:
@@ -79,7 +79,7 @@ def test_a_suite_is_called_like_its_file(tmp_path: Path, suite_text: str) -> Non
 def test_unknown_names_have_a_nearest_one(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="did you mean 'embedded'"):
-        Suite.load("embeded")
+        Suite.read("embeded")
     with pytest.raises(UserError, match=r"did you mean 'depth-estimation\.dpt-scenes\.scenes\.hourglass\.mild'"):
         suite.case("depth-estimation.dpt-scenes.scenes.hourglass.milt")
 
@@ -94,7 +94,7 @@ def test_a_metric_belongs_to_its_task(suite: Suite, tmp_path: Path, suite_text: 
 def test_the_suites_of_the_project_are_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     assert name in names()
-    suite = Suite.load(name)
+    suite = Suite.read(name)
     suite.metrics()
     for experiment in suite.experiments:
         assert experiment.published or sum(len(plans) for plans in experiment.methods.values()) >= 3

@@ -38,7 +38,7 @@ experiments:
 def load(tmp_path: Path, text: str = SUITE) -> Suite:
     path = tmp_path / "quoted.yaml"
     path.write_text(text)
-    return Suite.load(path)
+    return Suite.read(path)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_published_rows_are_cases_by_the_plans_behind_them(suite: Suite) -> None
 
 
 def test_every_published_row_is_printed_and_every_other_case(table: Table) -> None:
-    rows = published.load("dpt/nyuv2").rows
+    rows = published.table("dpt/nyuv2").rows
     assert column(table, "Method")[:-1] == [row.method for row in rows]
     assert column(table, "Plan")[:6] == [
         "",

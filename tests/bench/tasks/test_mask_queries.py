@@ -11,7 +11,7 @@ import torch
 
 from hourglass.bench import tasks
 from hourglass.bench.datasets.base import Category
-from hourglass.bench.tasks.mask_queries import Reading
+from hourglass.bench.tasks.mask_queries import LogitDecoding
 from hourglass.registry import UserError
 
 CATEGORIES = tuple(
@@ -137,7 +137,7 @@ def maskdino():
     golden.output = SimpleNamespace(
         class_queries_logits=torch.from_numpy(golden.class_logits)[None],
         masks_queries_logits=torch.from_numpy(golden.mask_logits)[None],
-        reading=Reading(temperature=0.06, score_threshold=0.25),
+        decoding=LogitDecoding(temperature=0.06, score_threshold=0.25),
     )
     return golden
 
@@ -165,9 +165,11 @@ def test_labels_are_those_of_maskdino(maskdino):
     assert (found.numpy() == maskdino.classes).mean() > 0.9
 
 
-@pytest.mark.parametrize("reading", [Reading(0.06, 0.5), Reading(1e6, 0.25)], ids=["threshold", "temperature"])
-def test_a_reading_matters(maskdino, reading):
-    maskdino.output.reading = reading
+@pytest.mark.parametrize(
+    "decoding", [LogitDecoding(0.06, 0.5), LogitDecoding(1e6, 0.25)], ids=["threshold", "temperature"]
+)
+def test_a_reading_matters(maskdino, decoding):
+    maskdino.output.decoding = decoding
     [found] = tasks.get("panoptic-segmentation").predict(maskdino.output, [maskdino.size], maskdino.categories)
     assert not np.array_equal(found.ids, maskdino.ids)
 

@@ -88,7 +88,7 @@ def scored(name, pairs):
 
 
 @pytest.mark.parametrize("shards", [1, 2, 7, 20])
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", tasks.TASKS.names())
 def test_merged_metrics_are_the_same_to_the_last_digit(name, shards):
     pairs = split(name)
     whole = scored(name, pairs).values()

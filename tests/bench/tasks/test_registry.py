@@ -14,7 +14,7 @@ from hourglass.registry import UserError
 CATEGORIES = (Category(1, "cat", True, (0, 0, 0)), Category(4, "sky", False, (9, 9, 9)))
 
 
-@pytest.mark.parametrize("name", tasks.names())
+@pytest.mark.parametrize("name", tasks.TASKS.names())
 def test_metrics_are_declared_once(name):
     task = tasks.get(name)
     names = [metric.name for metric in tasks.metrics(name)]
@@ -24,7 +24,7 @@ def test_metrics_are_declared_once(name):
 
 
 def test_metric_names_do_not_collide_between_tasks():
-    names = [metric.name for name in tasks.names() for metric in tasks.metrics(name)]
+    names = [metric.name for name in tasks.TASKS.names() for metric in tasks.metrics(name)]
     assert len(set(names)) == len(names)
 
 

@@ -63,7 +63,7 @@ class _Coco(ArchiveSource):
         downloads.unpack(inner, annotations, only=[f"panoptic_{split}/*"])
         inner.unlink()
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         kind, dataset = (
             ("panoptic", PanopticDataset) if task == "panoptic-segmentation" else ("instances", InstancesDataset)
         )

@@ -45,7 +45,7 @@ class _Scenes(Source):
             )
         return fingerprint(found, folder)
 
-    def load(self, folder: Path, task: str, split: str) -> Dataset:
+    def open(self, folder: Path, task: str, split: str) -> Dataset:
         annotations = folder / "annotations"
         common = ("scenes", split, CATEGORIES, folder)
         if task == "semantic-segmentation":

@@ -27,7 +27,7 @@ _WRAPPED = "module."
 """Before every key, if the model was saved out of its wrapper for several GPUs."""
 
 
-def load(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a checkpoint, by key, on the CPU.
 
     What kind of file it is, is told by its content: safetensors, a zip archive of torch, a pickle of torch before 1.6,

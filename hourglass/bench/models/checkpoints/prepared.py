@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hourglass.bench import downloads, models
-from hourglass.bench.models.checkpoints.files import load
+from hourglass.bench.models.checkpoints.files import read_checkpoint
 from hourglass.bench.models.checkpoints.layouts import convert, some
 from hourglass.bench.storage.files import digest, replacing
 from hourglass.registry import UserError
@@ -50,7 +50,7 @@ def prepare(
     if present == origin:
         return target
     try:
-        weights = fit(convert(layout, load(source)), models.build_meta(name))
+        weights = fit(convert(layout, read_checkpoint(source)), models.build_meta(name))
     except UserError as error:
         raise UserError(error if str(source) in str(error) else f"{source}: {error}") from error
     _save(weights, target, origin)

@@ -27,7 +27,7 @@ def scenes():
 
 
 def read(folder, task):
-    dataset = SOURCE.load(folder, task, "val")
+    dataset = SOURCE.open(folder, task, "val")
     assert len(dataset) == COUNT
     return [dataset[index] for index in range(COUNT)]
 

@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from hourglass.bench.models.checkpoints import load
+from hourglass.bench.models.checkpoints import read_checkpoint
 from hourglass.registry import UserError
 
 WEIGHTS = OrderedDict(a=torch.arange(6.0).view(2, 3), b=torch.ones(4, dtype=torch.float16), c=torch.tensor(3))
@@ -71,23 +71,23 @@ def same(found):
 @pytest.mark.parametrize("write", [torch_zip, torch_legacy])
 def test_files_of_torch(write, content, tmp_path):
     write(content, tmp_path / "checkpoint.anything")
-    same(load(tmp_path / "checkpoint.anything"))
+    same(read_checkpoint(tmp_path / "checkpoint.anything"))
 
 
 def test_safetensors(tmp_path):
     save_file(WEIGHTS, tmp_path / "weights.bin")
-    same(load(tmp_path / "weights.bin"))
+    same(read_checkpoint(tmp_path / "weights.bin"))
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_pickled_arrays(protocol, tmp_path):
     pickled({"model": ARRAYS, "__author__": "someone", "iteration": 7}, tmp_path / "model.pkl", protocol)
-    same(load(tmp_path / "model.pkl"))
+    same(read_checkpoint(tmp_path / "model.pkl"))
 
 
 def test_pickled_arrays_of_another_byte_order(tmp_path):
     pickled({"a": np.arange(6, dtype=">f4").reshape(2, 3)}, tmp_path / "model.pkl")
-    assert torch.equal(load(tmp_path / "model.pkl")["a"], WEIGHTS["a"])
+    assert torch.equal(read_checkpoint(tmp_path / "model.pkl")["a"], WEIGHTS["a"])
 
 
 @pytest.mark.parametrize("write", [torch_zip, torch_legacy, pickled])
@@ -104,7 +104,7 @@ def test_a_pickle_that_calls_something_is_refused(write, content, function, argu
     touched, path = tmp_path / "touched", tmp_path / "evil.pkl"
     write(content(Calls(function, argument.format(touched=touched))), path)
     with pytest.raises(UserError, match=rf"^{re.escape(str(path))}: names '{name}', [^\n]* refused: [^\n]*$"):
-        load(path)
+        read_checkpoint(path)
     assert not touched.exists()
 
 
@@ -141,33 +141,33 @@ def test_what_stands_beside_the_weights_is_left_out(write, where, tmp_path, monk
     """Whatever it is, and although none of its classes can be imported."""
     write(BESIDE | {where: WEIGHTS}, tmp_path / "checkpoint.pth")
     monkeypatch.delattr(sys.modules[__name__], "History")
-    same(load(tmp_path / "checkpoint.pth"))
+    same(read_checkpoint(tmp_path / "checkpoint.pth"))
 
 
 def test_what_stands_beside_arrays_is_left_out(tmp_path):
     beside = {key: value for key, value in BESIDE.items() if key not in ("optimizer", "device", "kind")}
     pickled(beside | {"model": ARRAYS}, tmp_path / "model.pkl")
-    same(load(tmp_path / "model.pkl"))
+    same(read_checkpoint(tmp_path / "model.pkl"))
 
 
 def test_the_weights_go_before_their_average(tmp_path):
     torch.save({"epoch": 3, "model_ema": {"x": torch.zeros(1)}, "model": WEIGHTS}, tmp_path / "checkpoint.pth")
-    same(load(tmp_path / "checkpoint.pth"))
+    same(read_checkpoint(tmp_path / "checkpoint.pth"))
 
 
 @pytest.mark.parametrize("write", [torch_zip, torch_legacy, lambda content, path: save_file(content["model"], path)])
 def test_the_prefix_of_a_wrapper_is_taken_off(write, tmp_path):
     write({"model": {f"module.{key}": value for key, value in WEIGHTS.items()}}, tmp_path / "checkpoint.pth")
-    same(load(tmp_path / "checkpoint.pth"))
+    same(read_checkpoint(tmp_path / "checkpoint.pth"))
     torch.save({"model_ema": {"decay": 0.9, "module": WEIGHTS}}, tmp_path / "checkpoint.pth")
-    same(load(tmp_path / "checkpoint.pth"))
+    same(read_checkpoint(tmp_path / "checkpoint.pth"))
 
 
 def test_parameters_and_views_are_tensors(tmp_path):
     base = torch.arange(24.0)
     views = {"a": base[3:9].view(2, 3), "b": base.view(4, 6).T, "c": torch.nn.Parameter(base[:1]), "d": base[:0]}
     torch.save(views, tmp_path / "checkpoint.pth")
-    found = load(tmp_path / "checkpoint.pth")
+    found = read_checkpoint(tmp_path / "checkpoint.pth")
     for key, value in views.items():
         assert torch.equal(found[key], value.detach())
 
@@ -188,7 +188,7 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
     torch.save({"a": torch.ones(1000)}, path)
     rewritten(path, lambda name, content: content[:400] if "/data/" in name else content)
     with pytest.raises(UserError, match=r"a tensor of \(1000,\) in a storage of 100 numbers"):
-        load(path)
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_tensors_of_impossible_extent_are_refused(offset, size, stride, tmp_path
         warnings.simplefilter("ignore")
         torch.save({"a": Shape()}, tmp_path / "checkpoint.pth")
     with pytest.raises(UserError, match="in a storage of 4 numbers"):
-        load(tmp_path / "checkpoint.pth")
+        read_checkpoint(tmp_path / "checkpoint.pth")
 
 
 def test_compressed_archives_are_not_unpacked(tmp_path):
@@ -219,7 +219,7 @@ def test_compressed_archives_are_not_unpacked(tmp_path):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("archive/data.pkl", bytes(10**8))
     with pytest.raises(UserError, match="it is compressed, which torch does not do"):
-        load(path)
+        read_checkpoint(path)
 
 
 BOMBS = {
@@ -234,7 +234,7 @@ def test_pickles_that_ask_for_gigabytes_get_none(content, tmp_path):
     (tmp_path / "model.pkl").write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError):
-        load(tmp_path / "model.pkl")
+        read_checkpoint(tmp_path / "model.pkl")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000, "kB"
 
 
@@ -250,7 +250,7 @@ def test_containers_within_themselves_end(kind, tmp_path):
         content["model"] = inner
     pickled(content, tmp_path / "model.pkl")
     with pytest.raises(UserError, match=r"no tensor|no weights"):
-        load(tmp_path / "model.pkl")
+        read_checkpoint(tmp_path / "model.pkl")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -266,7 +266,7 @@ def test_containers_within_themselves_end(kind, tmp_path):
 def test_tensors_of_other_kinds_are_named(value, tmp_path):
     torch.save({"model": {"a": value}}, tmp_path / "checkpoint.pth")
     with pytest.raises(UserError, match="'a' is no tensor"):
-        load(tmp_path / "checkpoint.pth")
+        read_checkpoint(tmp_path / "checkpoint.pth")
 
 
 def test_what_a_pickle_does_to_a_name_does_not_last(tmp_path):
@@ -274,9 +274,9 @@ def test_what_a_pickle_does_to_a_name_does_not_last(tmp_path):
     evil = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(ccollections\nOrderedDict\n)}NtbU\x01x\x86."
     (tmp_path / "evil.pkl").write_bytes(evil)
     with pytest.raises(UserError):
-        load(tmp_path / "evil.pkl")
+        read_checkpoint(tmp_path / "evil.pkl")
     torch.save(WEIGHTS, tmp_path / "checkpoint.pth")
-    same(load(tmp_path / "checkpoint.pth"))
+    same(read_checkpoint(tmp_path / "checkpoint.pth"))
 
 
 @given(st.binary(max_size=200), st.integers(0, 10**6))
@@ -289,7 +289,7 @@ def test_damage_is_one_line_and_never_a_crash(noise, place):
         whole[place : place + len(noise)] = noise
         path.write_bytes(whole)
         with suppress(UserError):
-            load(path)
+            read_checkpoint(path)
 
 
 def test_an_array_that_wraps_a_call_is_refused(tmp_path):
@@ -298,7 +298,7 @@ def test_an_array_that_wraps_a_call_is_refused(tmp_path):
     array[0] = Calls(os.system, f"touch {touched}")
     pickled({"model": {"a": array}}, path)
     with pytest.raises(UserError, match=r"names '(posix|nt)\.system'"):
-        load(path)
+        read_checkpoint(path)
     assert not touched.exists()
 
 
@@ -309,7 +309,7 @@ def test_a_truncated_file_is_said_in_one_line(write, share, tmp_path):
     write({"a": torch.ones(100)} if write is not pickled else {"a": np.ones(100)}, path)
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     with pytest.raises(UserError, match=rf"^{re.escape(str(path))}: damaged or incomplete \([^\n]+\); get it anew$"):
-        load(path)
+        read_checkpoint(path)
 
 
 @pytest.mark.parametrize(
@@ -327,9 +327,9 @@ def test_a_truncated_file_is_said_in_one_line(write, share, tmp_path):
 def test_other_files_are_not_taken_for_weights(content, what, tmp_path):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(UserError, match=what):
-        load(tmp_path / "file")
+        read_checkpoint(tmp_path / "file")
 
 
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match=r"checkpoint.pth: cannot be read: No such file or directory"):
-        load(tmp_path / "checkpoint.pth")
+        read_checkpoint(tmp_path / "checkpoint.pth")

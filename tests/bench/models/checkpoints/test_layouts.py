@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hourglass.bench import models
-from hourglass.bench.models.checkpoints import LAYOUTS, convert, load
+from hourglass.bench.models.checkpoints import LAYOUTS, convert, read_checkpoint
 from hourglass.bench.models.checkpoints.prepared import fit
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.registry import UserError
@@ -56,7 +56,7 @@ def test_full_size_models_get_every_weight(layout, golden, shapes):
 
 
 @pytest.mark.parametrize(
-    "model", [name for name in models.names() if models.card(name).layout == "mask2former-detectron2"]
+    "model", [name for name in models.MODELS.names() if models.card(name).layout == "mask2former-detectron2"]
 )
 def test_every_mask2former_gets_every_weight(model, golden, shapes):
     patterns = golden("mask2former-detectron2")["full"]["mask2former-swin-l-coco-panoptic"]
@@ -78,7 +78,7 @@ def test_files_of_the_hub_mean_what_transformers_takes_them_for(small, tmp_path)
     norms = model.mask2former.model.pixel_level_module.encoder
     norms.swin.layernorm.load_state_dict(norms.hidden_states_norms.stage4.state_dict())
     model.mask2former.save_pretrained(tmp_path)
-    read = load(tmp_path / "model.safetensors")
+    read = read_checkpoint(tmp_path / "model.safetensors")
     assert any(".attention.self.query." in key for key in read)
     converted = fit(convert("mask2former-transformers", read), model)
     for key, value in model.state_dict().items():
