@@ -1,4 +1,4 @@
-"""A folder outside of the repository adds a model, a data set, a method, a metric and an encoder; its suite uses them."""
+"""A folder outside of the repository adds one of everything, and its suite uses them."""
 
 from __future__ import annotations
 

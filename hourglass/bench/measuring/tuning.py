@@ -75,7 +75,8 @@ class Subject:
         datasets.prepare(dataset, root=data, split=chosen)
         loaded = datasets.open_split(dataset, task, root=data, split=chosen)
         where = device_named(device)
-        runner = Runner(models.build(card.name, data).to(where), where, torch.float32, card.run_inference)
+        model = models.build(card.name, data, task=task, categories=loaded.categories)
+        runner = Runner(model.to(where), where, torch.float32, card.run_inference)
         return cls(runner, made, loaded, min(images, len(loaded)), known[metric or metrics[0].name], card.image_size)
 
     @property
