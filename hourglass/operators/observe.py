@@ -1,4 +1,4 @@
-"""Who wants to know which operators run, with what sizes and to what result, looks through here.
+"""Whoever wants to know which operators run, with what sizes and to what result, looks through here.
 
 Measuring attributes arithmetic to the operator that is running; pictures show what a clustering did. The operators
 report to whoever observes, and know nothing of either. When nobody does, a report costs one look at an empty list. A

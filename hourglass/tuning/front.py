@@ -19,7 +19,7 @@ class Trial:
         low: Lower end of its 95 % interval.
         high: Upper end.
         loss: Share of the score that is lost, or the distortion of the outputs; below 0 if the plan is better.
-        error: Standard error of the loss over the images; None where only one number was to be had.
+        error: Standard error of the loss over the images; None where there is only one number.
         rounds: Interleaved rounds that were timed.
     """
 

@@ -57,7 +57,7 @@ def tune(
         speedup: What is wanted, as of `Front.choose`; steers the search.
         max_loss: Likewise.
         budget: Seconds, after which no further plan is begun; at least one is tried.
-        state: File that keeps every trial, so that a later call with the same model and images goes on from there.
+        state: File that keeps every trial, so that a later call with the same model and images continues from there.
         progress: Called with the number of trials, the number of candidates, and the latest trial in words.
         clock: For tests.
         **fields: Of every `Plan`, beside start and clusters.

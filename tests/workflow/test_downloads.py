@@ -65,7 +65,7 @@ def test_a_file_placed_by_hand_is_used(far: Any, server: Server) -> None:
     assert not server.requests
 
 
-def test_a_failed_download_is_one_line_and_is_gone_on_with(far: Any, server: Server) -> None:
+def test_a_failed_download_is_one_line_and_is_continued(far: Any, server: Server) -> None:
     server.files.clear()
     run = far.run("--until", "prepare", "--show-failed-logs")
     assert run.returncode
@@ -77,7 +77,7 @@ def test_a_failed_download_is_one_line_and_is_gone_on_with(far: Any, server: Ser
 
 def test_what_wants_an_account_is_left_out_and_the_rest_runs(far: Any, server: Server, monkeypatch: Any) -> None:
     describe(far, server, monkeypatch, login="cityscapes", page="https://example.org")
-    line = "left out: accuracy and speed of 2 cases: thing: wants an account; set CITYSCAPES_USERNAME"
+    line = "left out: accuracy and speed of 2 cases: thing: needs an account; set CITYSCAPES_USERNAME"
     dry = far.run("--dry-run")
     assert not dry.returncode, dry.stdout
     assert dry.stdout.count(line) == 1

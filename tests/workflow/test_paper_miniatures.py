@@ -192,7 +192,7 @@ CHECKPOINT = "segmenter-l16-mask-ade20k"
 WEIGHTS = f"checkpoints/small-{SEGMENTER}.safetensors"
 
 
-def test_a_truncated_transfer_is_gone_on_from(again: Callable[..., Miniature], web: Server) -> None:
+def test_a_truncated_transfer_is_continued(again: Callable[..., Miniature], web: Server) -> None:
     folder = again(CHECKPOINT, lost=WEIGHTS)
     web.faults = [("break", len(web.files["/segmenter_l16_mask_ade20k.pth"]) - 1000)]
     completes(folder, WEIGHTS)

@@ -1,4 +1,4 @@
-# Data sets and checkpoints, made or downloaded once; an interrupted download goes on where it stopped. What was made of
+# Data sets and checkpoints, made or downloaded once; an interrupted download continues where it stopped. What was made of
 # a download does not age with it: the download may be deleted then.
 
 

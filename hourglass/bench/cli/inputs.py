@@ -42,8 +42,8 @@ REGISTRIES = {
 }
 
 
-def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="For cases: of which suite.")] = "embedded") -> None:
-    """Print all names of one kind."""
+def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="Suite whose cases to list.")] = "embedded") -> None:
+    """List what there is of one kind."""
     from hourglass.bench.suites import suite as suites
 
     match kind:
@@ -75,7 +75,7 @@ def validate(suite: SuiteArgument) -> None:
 
 
 def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption = RESULTS) -> None:
-    """Say what a suite downloads, how much that is, what is there, what needs the user, and how long a GPU takes."""
+    """Say what a suite downloads, how much that is, what is there, what you have to do first, and how long a GPU takes."""
     from hourglass.bench.results import requirements
     from hourglass.bench.suites.suite import Suite
 
@@ -86,9 +86,11 @@ def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption =
 def prepare(
     dataset: Annotated[str, typer.Argument(help="Name of a data set.")],
     data: DataOption = DATA,
-    suite: Annotated[str | None, typer.Option(help="Suite that defines the data set, if it is one's own.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Suite that defines the data set, if it is not one of the project's.")
+    ] = None,
 ) -> None:
-    """Make or download a data set, unless that has been done."""
+    """Make or download a data set, unless that is done already."""
     from hourglass.bench import datasets
 
     if suite is not None:
@@ -123,7 +125,7 @@ def convert(
     out: Annotated[Path | None, typer.Option(help="File to write; default: where the model is loaded from.")] = None,
     data: DataOption = DATA,
 ) -> None:
-    """Make a model's weights from its published checkpoint, unless that has been done."""
+    """Make a model's weights from its published checkpoint, unless that is done already."""
     from hourglass.bench.models import checkpoints
 
     print(checkpoints.prepare(model, root=data, checkpoint=checkpoint, layout=layout, out=out))
@@ -134,9 +136,9 @@ def train(
     output: Annotated[Path, typer.Option(help="Folder of checkpoints and trained weights.")] = Path("runs"),
     data: DataOption = DATA,
     seed: Annotated[int, typer.Option(help="Of initial weights and batches.")] = 0,
-    threads: Annotated[int, typer.Option(min=1, help="More are faster, one is reproducible.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, help="One is reproducible, more are faster.")] = 1,
 ) -> None:
-    """Train a reference model, going on from its last checkpoint."""
+    """Train a reference model, from its last checkpoint on."""
     from hourglass.bench import training
 
     print(training.run(recipe, output, data, seed=seed, threads=threads))

@@ -139,7 +139,7 @@ def annotate(
 def track(
     suite: SuiteArgument,
     results: ResultsOption = RESULTS,
-    timeout: Annotated[float, typer.Option(help="Seconds after which it is given up.")] = 300,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the service.")] = 300,
 ) -> None:
     """Send a suite's results to Weights & Biases. A service that does not answer fails nothing."""
     from hourglass.bench.results.outcome import measured

@@ -15,7 +15,7 @@ from hourglass.registry import UserError
 
 def tune(
     model: Annotated[str, typer.Argument(help="Name of a model; `hourglass list models` shows them.")],
-    task: Annotated[str | None, typer.Option(help="What it does; default: the first of its tasks.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task; default: the first that the model does.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Data set to choose on; default: the model's own.")] = None,
     split: Annotated[str | None, typer.Option(help="Default: one that is not the evaluation split.")] = None,
     images: Annotated[int, typer.Option(min=1, help="How many images of it, from the first on.")] = 16,
@@ -32,7 +32,7 @@ def tune(
     data: DataOption = DATA,
     results: ResultsOption = RESULTS,
 ) -> None:
-    """Find the plans of a model that gain most speed for what they lose; a later call goes on from there."""
+    """Find the plans of a model that gain most speed for what they lose; a later call continues from there."""
     from hourglass import tune as search
     from hourglass.bench import models
     from hourglass.bench.measuring.tuning import Subject

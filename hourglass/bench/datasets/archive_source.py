@@ -24,7 +24,7 @@ class Archive:
 class ArchiveSource(Source):
     """A `Source` whose evaluation split is taken out of archives, in the folders the archives have.
 
-    A copy of one's own is laid out the same way: as if the archives had been unpacked in one folder.
+    A copy of your own is laid out the same way: as if the archives had been unpacked in one folder.
     """
 
     name: str

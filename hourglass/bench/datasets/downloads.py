@@ -1,4 +1,4 @@
-"""Public data, file by file, each with the SHA-256 it must have: an interrupted download goes on where it was."""
+"""Public data, file by file, each with the SHA-256 it must have: an interrupted download continues where it stopped."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def download(name: str, base_url: str, files: Mapping[str, str], folder: Path) -
         folder: Is made.
 
     Raises:
-        UserError: A file cannot be had, be it that `offline` forbids to, or is not what it should be.
+        UserError: A file cannot be obtained, be it that `offline` forbids to, or is not what it should be.
     """
     if offline():
         return check(name, files, folder)
@@ -54,7 +54,7 @@ def download(name: str, base_url: str, files: Mapping[str, str], folder: Path) -
         except (RefusedError, MismatchError, OSError) as error:
             pool.shutdown(cancel_futures=True)
             raise UserError(
-                f"{name}: cannot be downloaded ({clean(error)}); try again to go on from here, "
+                f"{name}: cannot be downloaded ({clean(error)}); try again to continue from here, "
                 f"or name a folder with your own copy in {OWN_COPIES}"
             ) from error
 

@@ -52,7 +52,7 @@ def prepare(name: str, *, root: Path, split: str | None = None) -> Path:
         split: The evaluation split unless another is named.
 
     Raises:
-        UserError: There is no such data set or split, or its files cannot be had or are not what they should be.
+        UserError: There is no such data set or split, or its files cannot be obtained or are not what they should be.
     """
     source = DATASETS.get(name)
     folder = root / name

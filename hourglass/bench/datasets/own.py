@@ -157,7 +157,7 @@ class FolderSource(Source):
         return self.definition.values or tuple(range(len(self.definition.categories)))
 
     def _check_masks(self, folder: Path) -> None:
-        """Make sure that pixels are ignored where the user wants that alone."""
+        """Make sure that pixels are ignored only where the user says so."""
         import numpy as np
 
         from hourglass.bench.datasets.rasters import read_pixels

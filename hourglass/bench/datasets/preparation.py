@@ -25,9 +25,9 @@ Written = dict[str, list[int]]
 
 
 def prepare(source: Source, name: str, folder: Path, split: str, own: Path | None) -> None:
-    """Make or download a split, unless that has been done.
+    """Make or download a split, unless that is done already.
 
-    What an interrupted preparation has brought is kept, and the next one goes on from there. Several processes may
+    What an interrupted preparation has brought is kept, and the next one continues from there. Several processes may
     prepare the same data set at the same time.
 
     Args:
@@ -38,7 +38,7 @@ def prepare(source: Source, name: str, folder: Path, split: str, own: Path | Non
         own: The user's own copy, which is verified and used in place.
 
     Raises:
-        UserError: The files cannot be had or written, are not what they should be, or would replace the user's.
+        UserError: The files cannot be obtained or written, are not what they should be, or would replace the user's.
     """
     if _is_ready(source, folder, split):
         return

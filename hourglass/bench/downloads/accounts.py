@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from requests import Session
 
 USERNAME, PASSWORD = "CITYSCAPES_USERNAME", "CITYSCAPES_PASSWORD"
-REMEDY = f"set {USERNAME} and {PASSWORD} (an account is to be had at www.cityscapes-dataset.com/register)"
+REMEDY = f"set {USERNAME} and {PASSWORD} (register at www.cityscapes-dataset.com/register)"
 
 
 def known() -> bool:
@@ -35,7 +35,7 @@ def sign_in(session: Session, url: str) -> None:
     """
     credentials = _credentials()
     if credentials is None:
-        raise UserError(f"{urlsplit(url).hostname} wants an account: {REMEDY}")
+        raise UserError(f"{urlsplit(url).hostname} needs an account: {REMEDY}")
     form = urljoin(url, "/login")
     session.get(form, allow_redirects=False, timeout=60).raise_for_status()
     username, password = credentials

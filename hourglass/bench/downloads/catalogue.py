@@ -55,7 +55,7 @@ class Entry(Document):
     @model_validator(mode="after")
     def _can_be_had(self) -> Entry:
         if not self.urls and self.page is None:
-            raise invalid("has neither `urls` nor a `page` that says where it is to be had", at=("file",))
+            raise invalid("has neither `urls` nor a `page` that says where to get it", at=("file",))
         return self
 
 
@@ -81,7 +81,7 @@ class Artifact(Entry):
 
     @property
     def description(self) -> str:
-        """Name and size of the file, and where it is to be had, for those who have to place it by hand."""
+        """Name and size of the file, and where to get it, for those who have to place it by hand."""
         size = self.size or self.about
         about = f" ({'' if self.size else 'about '}{readable(size)})" if size else ""
         places = [*([] if self.login or self.dead else self.urls[:1]), *([self.page] if self.page else [])]

@@ -37,7 +37,7 @@ def fetch(artifact: str, *, root: Path) -> Path:
         root: Folder of all data.
 
     Raises:
-        UserError: There is no such artifact, or the file cannot be had, or is not what it should be.
+        UserError: There is no such artifact, or the file cannot be obtained, or is not what it should be.
     """
     wanted = get(artifact)
     target = place(wanted, root)
@@ -79,7 +79,7 @@ def present(artifact: Artifact, root: Path) -> bool:
 
 
 def blocked_reason(artifact: Artifact, root: Path) -> str | None:
-    """Why a file that is not there cannot be had without the user, and what to do about it; None if it can."""
+    """Why a file that is not there cannot be obtained without the user, and what to do about it; None if it can."""
     if present(artifact, root):
         return None
     if artifact.dead:
@@ -87,12 +87,12 @@ def blocked_reason(artifact: Artifact, root: Path) -> str | None:
     if not artifact.urls:
         return f"cannot be downloaded by a program; {_by_hand(artifact, root)}"
     if artifact.login and not accounts.known():
-        return f"wants an account; {accounts.REMEDY}, or {_by_hand(artifact, root)}"
+        return f"needs an account; {accounts.REMEDY}, or {_by_hand(artifact, root)}"
     return None
 
 
 def offline() -> bool:
-    """Whether the user wants nothing to be downloaded."""
+    """Whether the user forbids downloads."""
     return os.environ.get(OFFLINE, "0") not in ("", "0")
 
 
@@ -133,7 +133,7 @@ def _download(artifact: Artifact, target: Path) -> None:
             except requests.RequestException as error:
                 failures.append(f"{urlsplit(url).hostname}: cannot sign in: {type(error).__name__}")
     raise UserError(
-        f"{artifact.id}: cannot be downloaded ({'; '.join(failures)}); try again to go on from here, "
+        f"{artifact.id}: cannot be downloaded ({'; '.join(failures)}); try again to continue from here, "
         f"or {_by_hand(artifact, target.parents[1])}"
     )
 

@@ -1,6 +1,6 @@
 """Measuring: accuracy, cost and speed, each with the conditions it holds under, and where it comes from.
 
-`measure_accuracy` and the like measure a model that is at hand; `cases` measures those that suites name.
+`measure_accuracy` and the like measure a model that you have; `cases` measures those that suites name.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Accuracy, cost and speed of a model that is at hand: what the workflow measures of cases, as one call."""
+"""Accuracy, cost and speed of a model that you have: what the workflow measures of cases, as one call."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def build(name: str, size: tuple[int, int], *, pretrained: bool, head: Path | No
         head: Safetensors file with ``weight`` (K, C) and ``bias`` (K); None for the features themselves.
 
     Raises:
-        UserError: timm has no such model, it does not take such images, or its weights or the head cannot be had.
+        UserError: timm has no such model, it does not take such images, or its weights or the head cannot be obtained.
     """
     try:
         model = timm.create_model(name, pretrained=pretrained, num_classes=0, global_pool="", img_size=size)

@@ -132,7 +132,7 @@ def snapshot(name: str, revision: str = "main") -> Path:
         revision: A tag, a branch or the SHA of a commit.
 
     Raises:
-        UserError: It cannot be had.
+        UserError: It cannot be obtained.
     """
     try:
         return Path(
@@ -141,7 +141,7 @@ def snapshot(name: str, revision: str = "main") -> Path:
             )
         )
     except Exception as error:  # of the hub, of its client, of the network below it
-        raise UserError(f"model: '{name}' at '{revision}' cannot be had from the hub: {_line(error)}") from error
+        raise UserError(f"model: '{name}' at '{revision}' cannot be loaded from the hub: {_line(error)}") from error
 
 
 def build(
@@ -164,7 +164,7 @@ def build(
     try:
         config = transformers.AutoConfig.from_pretrained(folder, **common)
         known = next((name for name in _CLASSES[task] if type(config) in _models(name)), None)
-        if known is None or config.model_type == "oneformer":  # which also wants a text
+        if known is None or config.model_type == "oneformer":  # which also needs a text
             raise UserError(f"model: {folder}: '{config.model_type}' of transformers cannot do {task}; choose another")
         processor = transformers.AutoImageProcessor.from_pretrained(folder, **common)
         model = getattr(transformers, known).from_pretrained(folder, use_safetensors=True, **common)

@@ -1,4 +1,4 @@
-"""How an image of any size goes through a model that wants another one, and how its output comes back.
+"""How an image of any size goes through a model that needs another one, and how its output comes back.
 
 A model's card names one of these; only accuracy is measured through it, as cost and speed are those of one pass.
 """

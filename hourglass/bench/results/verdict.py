@@ -56,7 +56,7 @@ def judge(suite: Suite, measured: Results, accepted: Results | None, metrics: Ma
         for verdict in _judge_case(suite, case, measured.get(case.id, {}), (accepted or {}).get(case.id), metrics)
     ]
     known = {case.id for case in suite.cases}
-    gone = "was accepted, but is no longer in the suite; accept again if that is meant"
+    gone = "was accepted, but is no longer in the suite; accept again if that is intended"
     return verdicts + [_missing(case, "accuracy", "", gone) for case in accepted or {} if case not in known]
 
 

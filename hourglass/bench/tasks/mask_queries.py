@@ -49,7 +49,7 @@ MASK2FORMER = LogitDecoding()
 
 
 def decoding_of(output: Any) -> LogitDecoding:
-    """How a model wants its output to be read: as its attribute ``decoding`` says, if there is one."""
+    """How to read a model's output: as its attribute ``decoding`` says, if there is one."""
     return getattr(output, "decoding", MASK2FORMER)
 
 

@@ -78,7 +78,7 @@ def test_offline_asks_for_what_is_missing(tmp_path, server, monkeypatch):
 
 def test_no_server_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(UserError, match="try again to go on from here") as caught:
+    with pytest.raises(UserError, match="try again to continue from here") as caught:
         download("letters", "http://127.0.0.1:9/", {"a": "0" * 64}, tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -23,7 +23,7 @@ def private(server, describe, monkeypatch):
 
 def test_without_an_account_the_message_says_how_to_go_on(root, private, monkeypatch) -> None:
     monkeypatch.delenv("CITYSCAPES_USERNAME")
-    with pytest.raises(UserError, match="wants an account; set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD") as caught:
+    with pytest.raises(UserError, match="needs an account; set CITYSCAPES_USERNAME and CITYSCAPES_PASSWORD") as caught:
         downloads.fetch("thing", root=root)
     assert f"place thing.bin from https://example.org as {root / 'downloads' / 'thing.bin'}" in str(caught.value)
     assert not private.requests

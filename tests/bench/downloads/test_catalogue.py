@@ -46,7 +46,7 @@ def test_entries_are_consistent(name: str) -> None:
 
 
 def test_the_dead_are_known() -> None:
-    """A plan of the paper's suite says what cannot be had."""
+    """A plan of the paper's suite says what cannot be obtained."""
     dead = [name for name in downloads.names() if downloads.get(name).dead]
     assert dead == [
         "pascal-context-trainval-merged",

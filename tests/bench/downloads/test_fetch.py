@@ -62,7 +62,7 @@ def test_many_at_once_download_it_once(root, server, describe) -> None:
     assert len(yaml.safe_load(lock.read_text())["artifacts"]) == 17
 
 
-def test_a_broken_connection_is_gone_on_with(root, server, describe) -> None:
+def test_a_broken_connection_is_continued(root, server, describe) -> None:
     describe(sha256=DIGEST)
     server.faults = [("break", CHUNK), ("break", HALF)]
     assert fetch(root).read_bytes() == CONTENT
@@ -102,7 +102,7 @@ def test_attempts_back_off_and_end(root, server, describe, monkeypatch) -> None:
     server.faults = [500] * 9
     said = fails(root, "500 Internal Server Error, 6 attempts")
     assert waits == [1, 2, 4, 8, 16]
-    assert "try again to go on from here, or place thing.bin from http://127.0.0.1" in said
+    assert "try again to continue from here, or place thing.bin from http://127.0.0.1" in said
     assert str(root / "downloads" / "thing.bin") in said
 
 
@@ -273,7 +273,7 @@ def test_another_part_than_was_asked_for_is_not_appended(root, server, describe,
     assert fetch(root).read_bytes() == CONTENT
 
 
-def test_a_part_that_is_shorter_than_it_says_is_gone_on_from(root, server, describe) -> None:
+def test_a_part_that_is_shorter_than_it_says_is_continued(root, server, describe) -> None:
     describe(sha256=DIGEST)
     extent = f"bytes {HALF}-{len(CONTENT) - 1}/{len(CONTENT)}"
     server.faults = [("break", HALF), reply(206, CONTENT[HALF : HALF + 1000], Content_Range=extent)]
@@ -338,7 +338,7 @@ def test_messages_show_neither_credentials_nor_control_characters(root, server, 
     assert said.isprintable()
 
 
-def test_a_killed_process_is_gone_on_from(root, server, describe) -> None:
+def test_a_killed_process_is_continued(root, server, describe) -> None:
     describe(sha256=DIGEST)
     server.faults = [("wait", HALF)]
     command = [sys.executable, "-m", "hourglass", "fetch", "thing", "--data", str(root)]

@@ -1,4 +1,4 @@
-"""A model that is at hand is measured by one call, to the same digits as the workflow measures a case."""
+"""A model that you have is measured by one call, to the same digits as the workflow measures a case."""
 
 from __future__ import annotations
 

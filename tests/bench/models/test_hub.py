@@ -134,5 +134,5 @@ def cached(folders, tmp_path, monkeypatch):
 
 def test_a_revision_of_the_hub_is_taken_from_its_cache(cached):
     assert hub.snapshot("someone/something", "v1").name == COMMIT
-    with pytest.raises(UserError, match=r"^model: 'someone/something' at 'v2' cannot be had from the hub: [^\n]+$"):
+    with pytest.raises(UserError, match=r"^model: 'someone/something' at 'v2' cannot be loaded from the hub: [^\n]+$"):
         hub.snapshot("someone/something", "v2")

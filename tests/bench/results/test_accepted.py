@@ -54,7 +54,7 @@ def test_only_whole_results_are_accepted(tmp_path: Path, suite: Suite, records: 
 def test_of_what_is_left_out_the_old_stays(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
     last = suite.cases[-1].id
     some = [record for record in records if record.case.id != last or record.measurement == "cost"]
-    accept(tmp_path, suite, some, "the last case cannot be had here", left_out={last})
+    accept(tmp_path, suite, some, "the last case cannot be obtained here", left_out={last})
     first = load(tmp_path, suite)
     assert first is not None
     assert set(first.cases[last]) == {"cost"}

@@ -61,7 +61,7 @@ def test_cases_that_want_an_account_are_left_out_in_one_line(suite: Suite, folde
     assert list(left_out) == [case.id for case in suite.cases]
     line = requirements.in_short(left_out)
     assert line.count("\n") == 1
-    assert line.startswith("left out: accuracy and speed of 5 cases: closed: wants an account; set CITYSCAPES_USERNAME")
+    assert line.startswith("left out: accuracy and speed of 5 cases: closed: needs an account; set CITYSCAPES_USERNAME")
     assert str(Path("data/downloads/closed.zip").absolute()) in line
 
 
@@ -111,7 +111,7 @@ def test_a_plan_says_what_is_there_and_what_is_not(suite: Suite, folders) -> Non
         ["download", "unknown", "weights", "weights.pth"],
     ]
     assert re.match(r"to download: 1 files, about 0 bytes, and 1 of unknown size; [\d.e+]+ GB are free in /", said[3])
-    assert said[4].startswith("by hand: closed: wants an account")
+    assert said[4].startswith("by hand: closed: needs an account")
     assert said[5].startswith("left out: accuracy and speed of 5 cases")
     assert said[6] == "no estimate for dpt-scenes: hourglass/bench/results/effort.yaml has none"
 

@@ -32,7 +32,7 @@ def prepare(
         out: Where to write; None for where the model is loaded from: ``checkpoints`` in ``root``.
 
     Raises:
-        UserError: The model takes no checkpoint, or this one cannot be had or read, or does not fit.
+        UserError: The model takes no checkpoint, or this one cannot be obtained or read, or does not fit.
     """
     card = models.card(name)
     layout = layout or card.layout
