@@ -75,7 +75,7 @@ def validate(suite: SuiteArgument) -> None:
 
 
 def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption = RESULTS) -> None:
-    """Say what a suite downloads, how much that is, what is there, what you have to do first, and how long a GPU takes."""
+    """Say what a suite downloads and how much, what is there, what you have to do first, and how long a GPU takes."""
     from hourglass.bench.results import requirements
     from hourglass.bench.suites.suite import Suite
 
