@@ -39,8 +39,7 @@ def test_a_dry_run_tells_the_truth_and_does_nothing(folder: Any) -> None:
     run = folder.run("--dry-run", "--quiet", "reason")
     assert not run.returncode, run.stdout
     jobs = dict(line.split() for line in run.stdout.splitlines() if len(line.split()) == 2 and line[-1].isdigit())
-    experiment = "looking_eye_near"
-    for name in ("cost_tiny", f"accuracy_{experiment}", "speed_tiny", "check"):
+    for name in ("cost_tiny", "accuracy_eye_near", "speed_tiny", "check"):
         assert jobs[name] == "1"
     for case in ("baseline.full", "squeeze.mild"):
         assert f"{case}/cost.json" in run.stdout

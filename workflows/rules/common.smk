@@ -8,7 +8,7 @@ from pathlib import Path
 from hourglass import registry
 from hourglass.bench import datasets, downloads
 from hourglass.bench.models import card
-from hourglass.bench.results import jobs, requirements, state
+from hourglass.bench.results import accepted, jobs, requirements, state
 from hourglass.bench.storage import runlock
 from hourglass.bench.suites.suite import Suite, path_of
 from hourglass.bench.tables.definition import files, load_all
@@ -32,7 +32,8 @@ try:
     STATES = state.states(
         SUITE, results=RESULTS, data=Path("data"), device=DEVICE, left_out=LEFT_OUT
     )
-    JOBS = jobs.jobs(SUITE, STATES, most=config.get("cases_per_job"))
+    COSTS = accepted.costs(accepted.load(Path("tables"), SUITE))
+    JOBS = jobs.jobs(SUITE, STATES, most=config.get("cases_per_job"), costs=COSTS)
     TABLES = list(load_all(Path("tables"), SUITE))
     if workflow.is_main_process:
         SUITE.metrics()

@@ -3,8 +3,8 @@
 
 
 def due(measurement):
-    """The jobs of a kind: name, cases, files, ids for the command line, and what makes Snakemake run them again."""
-    for job in JOBS:
+    """The jobs of a kind, longest last: name, a case, files, ids, and what makes Snakemake run them again."""
+    for job in sorted(JOBS, key=lambda job: job.work):
         if job.measurement == measurement and (MEASURE or measurement == "cost"):
             files = [f"{OUT}/{case.id}/{measurement}.json" for case in job.cases]
             changed = [
@@ -20,7 +20,7 @@ def due(measurement):
             ), changed
 
 
-for name, first, files, ids, changed in due("cost"):
+for name, first, outputs, ids, changed in due("cost"):
 
     rule:
         name:
@@ -28,21 +28,21 @@ for name, first, files, ids, changed in due("cost"):
         input:
             DEFINITION,
         output:
-            files,
+            outputs,
         log:
             f"{OUT}/logs/{name}.log",
-        priority: 2
+        priority: 1
         threads: 1
         params:
             ids=ids,
             changed=changed,
         message:
-            f"cost of {len(files)} cases"
+            f"cost of {len(outputs)} cases"
         shell:
             "hourglass cost {NAME} {params.ids} > {log} 2>&1"
 
 
-for name, first, files, ids, changed in due("accuracy"):
+for rank, (name, first, outputs, ids, changed) in enumerate(due("accuracy")):
 
     rule:
         name:
@@ -51,10 +51,11 @@ for name, first, files, ids, changed in due("accuracy"):
             needed(first),
             DEFINITION,
         output:
-            files,
+            outputs,
         log:
             f"{OUT}/logs/{name}.log",
-        priority: 1
+        # What takes longest begins first, so that no core waits for it at the end.
+        priority: 2 + rank
         threads: 1
         resources:
             gpu=GPU,
@@ -68,7 +69,7 @@ for name, first, files, ids, changed in due("accuracy"):
             "hourglass accuracy {NAME} {params.ids} --device {params.device} > {log} 2>&1"
 
 
-for name, first, files, ids, changed in due("speed"):
+for name, first, outputs, ids, changed in due("speed"):
 
     rule:
         name:
@@ -77,7 +78,7 @@ for name, first, files, ids, changed in due("speed"):
             needed(first),
             DEFINITION,
         output:
-            files,
+            outputs,
         log:
             f"{OUT}/logs/{name}.log",
         # A timing job takes all cores, so that nothing else of this workflow runs beside it.

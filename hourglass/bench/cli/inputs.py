@@ -5,12 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hourglass.bench.cli.options import DATA, RESULTS, DataOption, ResultsOption, SuiteArgument
 from hourglass.registry import UserError
+
+if TYPE_CHECKING:
+    from hourglass.bench.suites.suite import Suite
 
 
 class Kind(StrEnum):
@@ -65,12 +68,14 @@ def list_names(kind: Kind, suite: Annotated[str, typer.Option(help="Suite whose 
     print("\n".join(names))
 
 
-def validate(suite: SuiteArgument) -> None:
-    """Check a suite file and say how many cases it has."""
+def validate(suite: SuiteArgument, data: DataOption = DATA) -> None:
+    """Check a suite file, and that each method fits its model, and say how many cases there are."""
     from hourglass.bench.suites.suite import Suite
 
     loaded = Suite.read(suite)
     loaded.metrics()
+    if found := _obstacles(loaded, data):
+        raise UserError("\nhourglass: ".join(f"{loaded.name}: {case}: {why}" for case, why in found.items()))
     print(f"{loaded.name}: {len(loaded.experiments)} experiments, {len(loaded.cases)} cases, all valid")
 
 
@@ -79,8 +84,11 @@ def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption =
     from hourglass.bench.results import requirements
     from hourglass.bench.suites.suite import Suite
 
-    for line in requirements.plan(Suite.read(suite), data=data, results=results):
+    loaded = Suite.read(suite)
+    for line in requirements.plan(loaded, data=data, results=results):
         print(line)
+    for case, why in _obstacles(loaded, data).items():
+        print(f"impossible: {case}: {why}")
 
 
 def prepare(
@@ -142,3 +150,14 @@ def train(
     from hourglass.bench import training
 
     print(training.run(recipe, output, data, seed=seed, threads=threads))
+
+
+def _obstacles(suite: Suite, data: Path) -> dict[str, str]:
+    """Why cases cannot be measured, by their id: methods that do not fit their models."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from hourglass.bench.measuring.cases import obstacle
+
+    cases = track(suite.cases, "checking plans", console=Console(stderr=True), transient=True)
+    return {case.id: why for case in cases if (why := obstacle(case, data))}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,12 +15,15 @@ import typer
 from hourglass.bench.cli.options import (
     DATA,
     RESULTS,
+    TABLES,
     CaseArgument,
     CasesArgument,
     DataOption,
     DeviceOption,
     ResultsOption,
     SuiteArgument,
+    TablesOption,
+    tables_folder,
 )
 from hourglass.registry import UserError
 
@@ -44,13 +48,13 @@ def accuracy(
     if shard is not None and predictions is not None:
         raise UserError("predictions: are not saved from a shard; leave out --predictions or --shard")
 
-    def whole(case: Case) -> Path:
+    def whole(chosen: Sequence[Case]) -> Attempts:
         from hourglass.bench.measuring import cases as measuring
 
-        folder = predictions / case.id if predictions else None
-        return _save(
-            results, "accuracy", case, measuring.accuracy(case, data, device=_free(device), predictions=folder)
-        )
+        for group in _grouped(chosen, measuring.forward_pass):
+            folders = [predictions / case.id if predictions else None for case in group]
+            measure = partial(measuring.accuracies, group, data, device=_free(device), predictions=folders)
+            yield from _finished(results, "accuracy", group, measure)
 
     def part(case: Case) -> Path:
         from hourglass.bench.measuring import cases as measuring
@@ -62,7 +66,7 @@ def accuracy(
         partial = measuring.accuracy_of_shard(case, data, number, device=_free(device))
         return shards.save(results, case, number, partial, provenance(case, partial["conditions"]))
 
-    _measure("accuracy", suite, cases, _each(whole if shard is None else part), results, data, device)
+    _measure("accuracy", suite, cases, whole if shard is None else _each(part), results, data, device)
 
 
 def merge(
@@ -104,21 +108,28 @@ def speed(
     device: DeviceOption = "cpu",
     data: DataOption = DATA,
     results: ResultsOption = RESULTS,
+    tables: TablesOption = TABLES,
+    confirm: Annotated[bool, typer.Option(help="Time again, in a new process, what was accepted otherwise.")] = True,
 ) -> None:
     """Time cases against their baselines, on a machine that does nothing else."""
+    timed: list[Case] = []
 
     def together(chosen: Sequence[Case]) -> Attempts:
         from hourglass.bench.measuring import cases as measuring
 
-        by_experiment: dict[str, list[Case]] = {}
-        for case in chosen:
-            by_experiment.setdefault(case.experiment, []).append(case)
-        for group in by_experiment.values():
-            timed = cache(partial(measuring.speed, group, data, device=_free(device)))
-            for case in group:
-                yield case, partial(_save_timed, results, case, timed)
+        for group in _grouped(chosen, lambda case: case.experiment):
+            timed.extend(group)
+            yield from _finished(results, "speed", group, partial(measuring.speed, group, data, device=_free(device)))
 
-    _measure("speed", suite, cases, together, results, data, device)
+    failure = None
+    try:
+        _measure("speed", suite, cases, together, results, data, device)
+    except UserError as error:
+        failure = error
+    if confirm:
+        _confirm(suite, timed, results, tables_folder(tables))
+    if failure:
+        raise failure
 
 
 def _measure(
@@ -179,6 +190,29 @@ def _measure(
         raise UserError("\nhourglass: ".join(failures))
 
 
+def _confirm(suite: str, timed: Sequence[Case], results: Path, tables: Path) -> None:
+    """Time again, in a process of its own, what differs from what was accepted, and store what both runs found."""
+    from hourglass.bench.results import accepted
+    from hourglass.bench.results.confirming import suspects, together
+    from hourglass.bench.results.records import load, save
+    from hourglass.bench.suites.suite import Suite
+
+    loaded = Suite.load(suite)
+    again = suspects(loaded, timed, results, accepted.load(tables, loaded))
+    if not again:
+        return
+    print(f"timed again, as they differ from what was accepted: {', '.join(case.id for case in again)}", flush=True)
+    with TemporaryDirectory() as elsewhere:
+        named = {case.id for case in timed}
+        options = [argument for argument in sys.argv[2:] if argument not in named]
+        command = [sys.executable, "-m", "hourglass", "speed", *options, *(case.id for case in again)]
+        subprocess.run([*command, "--results", elsewhere, "--no-confirm"])
+        for case in again:
+            first, second = load(results, case, "speed"), load(Path(elsewhere), case, "speed")
+            if first and second:
+                print(save(results, together(first, second)), flush=True)
+
+
 def _each(measure: Callable[[Case], Path]) -> Callable[[Sequence[Case]], Attempts]:
     def attempts(cases: Sequence[Case]) -> Attempts:
         yield from ((case, partial(measure, case)) for case in cases)
@@ -206,8 +240,32 @@ def _free(device: str) -> str:
     return device
 
 
-def _save_timed(results: Path, case: Case, timed: Callable[[], Mapping[str, Result | UserError]]) -> Path:
-    return _save(results, "speed", case, timed()[case.id])
+def _grouped(cases: Iterable[Case], key: Callable[[Case], str]) -> Iterable[list[Case]]:
+    """Cases that are measured together, in the order of the first ones."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(key(case), []).append(case)
+    return groups.values()
+
+
+def _finished(
+    results: Path,
+    measurement: Measurement,
+    cases: Sequence[Case],
+    measure: Callable[[], Mapping[str, Result | UserError]],
+) -> Attempts:
+    """Cases that one call measures, when the first of them is asked for."""
+    found: list[Mapping[str, Result | UserError]] = []
+
+    def finish(case: Case) -> Path:
+        if not found:
+            try:
+                found.append(measure())
+            except UserError as error:
+                found.append({each.id: error for each in cases})
+        return _save(results, measurement, case, found[0][case.id])
+
+    yield from ((case, partial(finish, case)) for case in cases)
 
 
 def _save(results: Path, measurement: Measurement, case: Case, found: Result | UserError) -> Path:

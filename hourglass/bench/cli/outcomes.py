@@ -77,9 +77,12 @@ def verdict(
     suite: SuiteArgument, results: ResultsOption = RESULTS, tables: TablesOption = TABLES, data: DataOption = DATA
 ) -> None:
     """Compare a suite's measurements with the accepted ones and store what is found; a regression does not fail."""
+    from hourglass.bench.results import history
     from hourglass.bench.storage.files import write_json
 
     outcome = load_outcome(suite, results, tables, data)
+    if run := history.run_of(outcome.records):
+        history.append(results, outcome.suite.name, run)
     write_json(results / outcome.suite.name / "verdict.json", outcome.summary())
     _print_verdicts(outcome)
 

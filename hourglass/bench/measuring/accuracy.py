@@ -17,6 +17,9 @@ from hourglass.bench.measuring.running import Runner, reproducible, threads, to_
 from hourglass.bench.measuring.types import WHOLE, Partial, Result, Shard
 from hourglass.registry import UserError
 
+View = tuple[Dataset, tasks.Task]
+"""Images with the targets of a task, and the task."""
+
 THREADS = 1
 """More would add up numbers in another order, and results would depend on the number of cores."""
 
@@ -45,8 +48,39 @@ def measure_accuracy(
     Raises:
         UserError: The data set has fewer images than are asked for.
     """
-    scorer, partial = _scored(runner, data, task, WHOLE, images, batch, seed, predictions)
-    return {"values": scorer.values(), "samples": partial["samples"], "conditions": partial["conditions"]}
+    (result,) = measure_accuracies(
+        runner, [(data, task)], images=images, batch=batch, seed=seed, predictions=[predictions]
+    )
+    return result
+
+
+def measure_accuracies(
+    runner: Runner,
+    views: Sequence[View],
+    *,
+    images: int | None = None,
+    batch: int = 1,
+    seed: int = 0,
+    predictions: Sequence[Path | None] | None = None,
+) -> list[Result]:
+    """As `measure_accuracy`, of several tasks whose output is the same: the images go through the model once.
+
+    Args:
+        runner: Makes the output of all tasks from images.
+        views: The same images with the targets of each task, and the task.
+        images: As for `measure_accuracy`.
+        batch: As for `measure_accuracy`.
+        seed: As for `measure_accuracy`.
+        predictions: A folder for each task; None saves none.
+
+    Raises:
+        UserError: As `measure_accuracy`.
+    """
+    scored = _scored(runner, views, WHOLE, images, batch, seed, predictions or [None] * len(views))
+    return [
+        {"values": scorer.values(), "samples": partial["samples"], "conditions": partial["conditions"]}
+        for scorer, partial in scored
+    ]
 
 
 def measure_shard(
@@ -64,7 +98,8 @@ def measure_shard(
     Raises:
         UserError: As `measure_accuracy`.
     """
-    return _scored(runner, data, task, shard, images, batch, seed, None)[1]
+    ((_, partial),) = _scored(runner, [(data, task)], shard, images, batch, seed, [None])
+    return partial
 
 
 def merged(task: str, partials: Sequence[Partial]) -> Result:
@@ -103,59 +138,78 @@ def score(
         seed: Of models that are random; with the index of its first image, it is a batch's own.
         predictions: As for `measure_accuracy`.
     """
-    scorer = tasks.scorer(task, data.categories)
-    writer = None if predictions is None else task.writer(predictions, data.categories)
-    with torch.inference_mode():
-        for first, samples in _batches(data, images, batch):
-            torch.manual_seed(seed + first)
-            sizes = [(sample.image.shape[1], sample.image.shape[2]) for sample in samples]
-            output = runner(_batch(samples, runner))
-            for prediction, sample in zip(task.predict(output, sizes, data.categories), samples, strict=True):
-                found = _on_cpu(prediction)
-                scorer.add(found, sample)
-                if writer is not None:
-                    writer.add(found, sample)
-    if writer is not None:
-        writer.close()
+    (scorer,) = _score(runner, [(data, task)], images, batch, seed, [predictions])
     return scorer
+
+
+def _score(
+    runner: Runner, views: Sequence[View], images: range, batch: int, seed: int, predictions: Sequence[Path | None]
+) -> list[tasks.Scorers]:
+    scorers = [tasks.scorer(task, data.categories) for data, task in views]
+    writers = [
+        None if folder is None else task.writer(folder, data.categories)
+        for (data, task), folder in zip(views, predictions, strict=True)
+    ]
+    with torch.inference_mode():
+        for indices, shown in _batches(views[0][0], images, batch):
+            torch.manual_seed(seed + indices.start)
+            sizes = [(sample.image.shape[1], sample.image.shape[2]) for sample in shown]
+            output = runner(_batch(shown, runner))
+            for (data, task), scorer, writer in zip(views, scorers, writers, strict=True):
+                samples = shown if data is views[0][0] else [data[index] for index in indices]
+                for prediction, sample in zip(task.predict(output, sizes, data.categories), samples, strict=True):
+                    found = _on_cpu(prediction)
+                    scorer.add(found, sample)
+                    if writer is not None:
+                        writer.add(found, sample)
+    for writer in writers:
+        if writer is not None:
+            writer.close()
+    return scorers
 
 
 def _scored(
     runner: Runner,
-    data: Dataset,
-    task: tasks.Task,
+    views: Sequence[View],
     shard: Shard,
     images: int | None,
     batch: int,
     seed: int,
-    predictions: Path | None,
-) -> tuple[tasks.Scorers, Partial]:
+    predictions: Sequence[Path | None],
+) -> list[tuple[tasks.Scorers, Partial]]:
+    data = views[0][0]
     count = len(data) if images is None else images
     if count > len(data):
         raise UserError(f"images: {count} asked for, but the {data.split} split of '{data.name}' has {len(data)}")
     indices = shard.images(count, batch)
     with threads(THREADS), reproducible(seed):
-        scorer = score(runner, data, task, indices, batch, seed=seed, predictions=predictions)
+        scorers = _score(runner, views, indices, batch, seed, predictions)
         attention = runner.attention(_batch([data[0]], runner))
-    return scorer, {
-        "state": scorer.state(),
-        "categories": [astuple(category) for category in data.categories],
-        "samples": {"images": len(indices)},
-        "conditions": runner.conditions(threads=THREADS, attention=attention, data=data.fingerprint),
-    }
+    return [
+        (
+            scorer,
+            {
+                "state": scorer.state(),
+                "categories": [astuple(category) for category in data.categories],
+                "samples": {"images": len(indices)},
+                "conditions": runner.conditions(threads=THREADS, attention=attention, data=data.fingerprint),
+            },
+        )
+        for (data, _), scorer in zip(views, scorers, strict=True)
+    ]
 
 
-def _batches(data: Dataset, images: range, batch: int) -> Iterator[tuple[int, list[Sample]]]:
-    """Batches, each with the index of its first image."""
+def _batches(data: Dataset, images: range, batch: int) -> Iterator[tuple[range, list[Sample]]]:
+    """Batches, each with the indices of its images."""
     waiting: list[Sample] = []
     for index in track(images, f"{data.name}/{data.split}", transient=True):
         sample = data[index]
         if waiting and (index % batch == 0 or sample.image.shape != waiting[0].image.shape):
-            yield index - len(waiting), waiting
+            yield range(index - len(waiting), index), waiting
             waiting = []
         waiting.append(sample)
     if waiting:
-        yield images.stop - len(waiting), waiting
+        yield range(images.stop - len(waiting), images.stop), waiting
 
 
 def _batch(samples: Sequence[Sample], runner: Runner) -> Tensor:

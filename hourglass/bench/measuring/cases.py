@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from hourglass import methods
-from hourglass.bench import datasets, models, tasks
+from hourglass.bench import backends, datasets, models, tasks
 from hourglass.bench.datasets import Dataset
-from hourglass.bench.measuring.accuracy import measure_accuracy, measure_shard
+from hourglass.bench.measuring.accuracy import measure_accuracies, measure_shard
 from hourglass.bench.measuring.cost import measure_cost
 from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, weights_digest
 from hourglass.bench.measuring.speed import measure_speed
@@ -20,6 +20,15 @@ from hourglass.bench.models import weights
 from hourglass.bench.models.inference import Inference, whole
 from hourglass.bench.suites.suite import Case
 from hourglass.registry import UserError
+
+
+def forward_pass(case: Case) -> str:
+    """What a model's outputs depend on: cases that share it have the same ones, whatever is made of them.
+
+    A model that is adapted to a task has outputs of its own for each.
+    """
+    task = case.task if models.card(case.model).adaptable else ""
+    return task + case.model_dump_json(exclude={"suite", "suite_version", "task", "plan"})
 
 
 def accuracy(case: Case, data: Path, *, device: str = "cpu", predictions: Path | None = None) -> Result:
@@ -34,16 +43,36 @@ def accuracy(case: Case, data: Path, *, device: str = "cpu", predictions: Path |
     Raises:
         UserError: A name is unknown, weights or data are missing, or the settings do not fit.
     """
-    images, task = _data(case, data), _task(case)
-    return measure_accuracy(
-        _evaluated(case, device, data),
-        images,
-        task,
-        images=case.images,
-        batch=case.batch,
-        seed=case.seed,
+    return accuracies([case], data, device=device, predictions=[predictions])[case.id]
+
+
+def accuracies(
+    cases: Sequence[Case], data: Path, *, device: str = "cpu", predictions: Sequence[Path | None] | None = None
+) -> dict[str, Result]:
+    """As `accuracy`, of cases with the same outputs: the images go through the model once.
+
+    Args:
+        cases: That share `forward_pass`.
+        data: Folder of all data.
+        device: Where to run.
+        predictions: A folder for each case; None saves none.
+
+    Raises:
+        UserError: As `accuracy`.
+        ValueError: The cases differ in more than their task.
+    """
+    if len(set(map(forward_pass, cases))) != 1:
+        raise ValueError("cases: must not differ in more than their task")
+    first = cases[0]
+    found = measure_accuracies(
+        _evaluated(first, device, data),
+        [(_data(case, data), _task(case)) for case in cases],
+        images=first.images,
+        batch=first.batch,
+        seed=first.seed,
         predictions=predictions,
     )
+    return {case.id: result for case, result in zip(cases, found, strict=True)}
 
 
 def accuracy_of_shard(case: Case, data: Path, shard: Shard, *, device: str = "cpu") -> Partial:
@@ -113,6 +142,30 @@ def speed(cases: Sequence[Case], data: Path, *, device: str = "cpu") -> dict[str
         )
         found.update(timed)
     return found
+
+
+def obstacle(case: Case, data: Path) -> str | None:
+    """Why a case's method does not fit its model, in one line; None if it does, or if that cannot be told here.
+
+    The method is applied to the model on the meta device, which then runs on an image of the size it is timed on:
+    shapes are computed, numbers are not.
+
+    Args:
+        case: Of a suite.
+        data: Folder of all data.
+    """
+    card = models.card(case.model)
+    if card.adaptable or (card.backend and backends.missing(card.backend)):
+        return None
+    where = torch.device("meta")
+    try:
+        runner = _built(case, where, data)
+        runner(torch.empty(1, 3, *card.image_size, device=where))
+    except (NotImplementedError, RuntimeError):  # an operator that needs numbers, as the choice of boxes does
+        return None
+    except ValueError as error:
+        return " ".join(str(error).split())
+    return None
 
 
 def _data(case: Case, data: Path) -> Dataset:

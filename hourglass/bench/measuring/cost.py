@@ -22,10 +22,9 @@ def measure_cost(runner: Runner, images: Tensor, *, seed: int = 0) -> Result:
         seed: Of models that are random.
     """
     with threads(1), reproducible(seed):
-        if not images.is_meta:
-            runner(images)  # what a model keeps from its first run belongs to no run
-        values, uncounted = cost_of(runner.model, images)
+        # Before the others, as what a model keeps from its first run belongs to no run.
         attention = None if images.is_meta else runner.attention(images)
+        values, uncounted = cost_of(runner.model, images)
     return {
         "values": values,
         "samples": {"uncounted_operators": uncounted, "image_size": list(images.shape[-2:])},

@@ -21,6 +21,7 @@ SPEED = (
     Metric("fps", "FPS", "1/s", True, "images a second at batch 1"),
     Metric("speedup", "speed-up", "1", True, "baseline latency over latency, median of side-by-side ratios"),
     Metric("control", "control", "1", True, "speed-up of the baseline over itself, same run; 1 on a quiet machine"),
+    Metric("runs", "runs", "1", True, "processes that the speed was measured in, one after another"),
     Metric("throughput", "throughput", "1/s", True, "images a second at the case's batch"),
     Metric("baseline_throughput", "baseline throughput", "1/s", True, "the same of the baseline, in the same run"),
     Metric("throughput_speedup", "speed-up of throughput", "1", True, "as the speed-up, at the case's batch"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import torch
 
@@ -25,27 +26,29 @@ BASELINE, METHOD, CONTROL = "baseline", "method", "control"
 
 @dataclass(frozen=True)
 class TimingBudget:
-    """How long to measure.
+    """How long to measure: until the ratios to the baseline are known well enough.
 
     Attributes:
         rounds: Every contender runs at least so often, after the warm-up.
-        seconds: And no fewer rounds than fill this time, for the average contender.
-        most_rounds: But no more than these.
+        precision: Half of a ratio's 95 % interval that is narrow enough, relative.
+        seconds: But no longer than this, for the average contender.
+        most_rounds: And no more rounds than these.
         window: Rounds compared with as many before, to see whether the warm-up is over.
         tolerance: How far their medians may be apart, relative.
         warm_up: Rounds after which it is over in any case.
     """
 
     rounds: int = 9
-    seconds: float = 1.3
+    precision: float = 0.01
+    seconds: float = 1.5
     most_rounds: int = 200
     window: int = 2
     tolerance: float = 0.05
-    warm_up: int = 8
+    warm_up: int = 3
 
 
 LATENCY = TimingBudget()
-THROUGHPUT = TimingBudget(rounds=5, seconds=1.0, most_rounds=50, window=1, tolerance=0.1, warm_up=3)
+THROUGHPUT = TimingBudget(rounds=4, precision=0.02, seconds=1.0, most_rounds=50, window=1, tolerance=0.1, warm_up=1)
 
 
 def measure_speed(
@@ -129,12 +132,36 @@ def interleave(
                 break
         for turn in range(budget.most_rounds):
             _round(contenders, turn, timer, samples)
-            if turn + 1 >= budget.rounds and sum(map(sum, samples.values())) >= budget.seconds * len(contenders):
+            if turn + 1 >= budget.rounds and _is_enough(samples, budget):
                 break
     finally:
         if collecting:
             gc.enable()
     return samples
+
+
+def pooled(results: Sequence[Result]) -> Result:
+    """What several runs of one case found together; its conditions are those of the last one.
+
+    Args:
+        results: As `measure_speed` returns them, of at least one run.
+    """
+    kinds = ("latency_s", "throughput_s")
+    samples: dict[str, Any] = {
+        kind: {
+            name: [second for result in results for second in result["samples"][kind][name]]
+            for name in results[0]["samples"][kind]
+        }
+        for kind in kinds
+    }
+    batch = results[-1]["samples"]["throughput_batch"]
+    values = summarise(samples["latency_s"], samples["throughput_s"], batch)
+    rounds = [len(result["samples"]["latency_s"][BASELINE]) for result in results]
+    return {
+        "values": {**values, "runs": len(results)},
+        "samples": {**results[-1]["samples"], **samples, "rounds_of_runs": rounds},
+        "conditions": results[-1]["conditions"],
+    }
 
 
 def summarise(
@@ -154,6 +181,7 @@ def summarise(
         "fps": 1000 / latency.value,
         **_named("speedup", paired_ratio(single[BASELINE], single[METHOD])),
         **_named("control", paired_ratio(single[BASELINE], single[CONTROL])),
+        "runs": 1,
         "throughput": batch / median_interval(batched[METHOD]).value,
         "baseline_throughput": batch / median_interval(batched[BASELINE]).value,
         **_named("throughput_speedup", paired_ratio(batched[BASELINE], batched[METHOD])),
@@ -192,6 +220,15 @@ def _contenders(
     runs: dict[str, Callable[[], object]] = {BASELINE: partial(baseline, images)}
     runs.update({name: partial(method, images) for name, method in methods.items()})
     return {**runs, CONTROL: runs[BASELINE]} if control else runs
+
+
+def _is_enough(samples: Mapping[str, Sequence[float]], budget: TimingBudget) -> bool:
+    """Whether time is up, or every ratio to the first contender is known with the precision that is asked for."""
+    if sum(map(sum, samples.values())) >= budget.seconds * len(samples):
+        return True
+    first, *others = samples.values()
+    ratios = [paired_ratio(first, other) for other in others]
+    return all((ratio.high - ratio.low) / 2 <= budget.precision * ratio.value for ratio in ratios)
 
 
 def _round(

@@ -41,9 +41,13 @@ def build(name: str, data: Path, *, task: str = "", categories: Sequence[Categor
     Raises:
         UserError: No model has that name, its framework is missing, or its weights are missing or do not fit.
     """
+    from hourglass.bench.models.uninitialised import Uninitialised
+
     known = card(name)
-    model: nn.Module = known.build(task, categories)
-    if (path := known.existing_weights(data)) is not None:
+    path = known.existing_weights(data)
+    with nullcontext() if path is None else Uninitialised():
+        model: nn.Module = known.build(task, categories)
+    if path is not None:
         _read_weights(model, path, name)
     return model.eval()
 

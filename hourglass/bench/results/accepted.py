@@ -8,14 +8,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from hourglass.bench.results.judging import KEPT_SPEED, Metrics, judged_quantities
 from hourglass.bench.results.records import Comparable, Record, comparable
 from hourglass.bench.storage.documents import Document, as_yaml, read
 from hourglass.bench.storage.files import write_text
 from hourglass.bench.suites.suite import Measurement, Name, Suite
 from hourglass.registry import UserError
-
-JUDGED_COST = ("parameters", "gmacs_executed", "gmacs_operators", "gmacs_published")
-JUDGED_SPEED = ("speedup_low", "speedup", "speedup_high")
 
 
 class Accepted(Document):
@@ -45,7 +43,22 @@ def load(tables: Path, suite: Suite) -> Accepted | None:
         UserError: The file is not valid.
     """
     path = path_of(tables, suite)
-    return read(path, Accepted) if path.is_file() else None
+    if not path.is_file():
+        return None
+    accepted = read(path, Accepted)
+    if accepted.suite != suite.name:
+        raise UserError(f"{path}: suite: is '{accepted.suite}', not '{suite.name}'; accept results of this suite")
+    return accepted
+
+
+def costs(accepted: Accepted | None) -> dict[str, float]:
+    """What cases compute, by their id, as far as it has been accepted: giga multiply-accumulates of an image."""
+    known = {
+        case: of["cost"].values.get("gmacs_executed")
+        for case, of in (accepted.cases if accepted else {}).items()
+        if "cost" in of
+    }
+    return {case: float(cost) for case, cost in known.items() if cost}
 
 
 def accept(
@@ -72,7 +85,7 @@ def accept(
                 raise UserError(f"{case.id}: {measurement} was not measured; run the suite before accepting it")
     before = load(tables, suite) if left_out else None
     kept = {name: measured for name, measured in (before.cases if before else {}).items() if name in left_out}
-    judged = _judged(suite, records)
+    judged = _judged(suite, records, suite.all_metrics())
     cases = {case.id: kept.get(case.id, {}) | judged.get(case.id, {}) for case in suite.cases}
     path = path_of(tables, suite)
     new = _text(
@@ -89,19 +102,12 @@ def accept(
     return "".join(lines)
 
 
-def _judged(suite: Suite, records: list[Record]) -> dict[str, dict[Measurement, Comparable]]:
+def _judged(suite: Suite, records: list[Record], metrics: Metrics) -> dict[str, dict[Measurement, Comparable]]:
     """Only what verdicts are about: less to review, nothing that changes from run to run without meaning anything."""
-    quantities = {
-        case.id: {
-            "accuracy": tuple(criterion.metric for criterion in [suite.experiment(case).accuracy] if criterion),
-            "cost": JUDGED_COST,
-            "speed": JUDGED_SPEED,
-        }
-        for case in suite.cases
-    }
+    kept = {case.id: {**judged_quantities(case, metrics[case.experiment]), "speed": KEPT_SPEED} for case in suite.cases}
     return {
         case: {
-            measurement: of_case.model_copy(update={"values": _chosen(of_case.values, quantities[case][measurement])})
+            measurement: of_case.model_copy(update={"values": _chosen(of_case.values, kept[case][measurement])})
             for measurement, of_case in measured.items()
         }
         for case, measured in comparable(records).items()

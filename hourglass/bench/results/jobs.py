@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hourglass.bench.results.state import State
@@ -16,23 +16,28 @@ class Job:
 
     Attributes:
         name: Says which, as an identifier; the same whichever of its cases are due.
+        work: How long it takes, in no unit; what takes longest should begin first.
     """
 
     name: str
     measurement: Measurement
     cases: tuple[Case, ...]
+    work: float
 
 
-def jobs(suite: Suite, found: Iterable[State], most: int | None = None) -> list[Job]:
+def jobs(
+    suite: Suite, found: Iterable[State], most: int | None = None, costs: Mapping[str, float] | None = None
+) -> list[Job]:
     """The jobs that make what is due.
 
-    Costs are counted in one job, and speeds are measured in one, as nothing may run beside it. Accuracy is measured by
-    experiment, side by side; where the suite splits it into shards, it is no job here.
+    Costs are counted in one job, and speeds are measured in one, as nothing may run beside it. Accuracies are measured
+    side by side, each job those of one model on one data set; where the suite splits them into shards, there is none.
 
     Args:
         suite: Which.
         found: States of its measurements.
         most: How many cases a job has at most; None for no limit. A limit lets a cluster work on more of them at once.
+        costs: What a case computes, as far as it is known, by its id.
     """
     due = {(state.case.id, state.measurement) for state in found if state.is_due}
     members: dict[tuple[Measurement, str], list[Case]] = {}
@@ -40,9 +45,8 @@ def jobs(suite: Suite, found: Iterable[State], most: int | None = None) -> list[
         for measurement in case.measurements:
             if measurement == "accuracy" and suite.shards_of(case) > 1:
                 continue
-            members.setdefault((measurement, case.experiment if measurement == "accuracy" else suite.name), []).append(
-                case
-            )
+            shared = f"{case.model}.{case.dataset}" if measurement == "accuracy" else suite.name
+            members.setdefault((measurement, shared), []).append(case)
     made = []
     for (measurement, shared), cases in members.items():
         size = most or len(cases)
@@ -50,5 +54,6 @@ def jobs(suite: Suite, found: Iterable[State], most: int | None = None) -> list[
             name = "_".join(filter(None, (measurement, re.sub(r"\W", "_", shared), str(start or ""))))
             chosen = tuple(case for case in cases[start : start + size] if (case.id, measurement) in due)
             if chosen:
-                made.append(Job(name, measurement, chosen))
+                work = sum((costs or {}).get(case.id, 1.0) for case in chosen)
+                made.append(Job(name, measurement, chosen, work))
     return made

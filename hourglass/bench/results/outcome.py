@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hourglass.bench.results import accepted, requirements
+from hourglass.bench.results import accepted, history, requirements
+from hourglass.bench.results.judging import judge
 from hourglass.bench.results.records import Record, comparable, load_all
-from hourglass.bench.results.verdict import Verdict, judge, passed
+from hourglass.bench.results.speed_change import spread
+from hourglass.bench.results.verdict import Verdict, passed
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tasks.metric import Metric
 from hourglass.registry import UserError
@@ -49,13 +51,17 @@ class Outcome:
         records = measured(suite, results)
         left_out = requirements.left_out(suite, data=data, results=results)
         reference = accepted.load(tables, suite)
-        metrics = suite.metrics()
+        cases = reference.cases if reference else None
+        runs = _runs(results, suite, records)
+        run = spread(history.by_case(runs[:-1]).values())
+        tolerance = suite.speed if run is None else suite.speed.model_copy(update={"run": run})
+        steady = suite.model_copy(update={"speed": tolerance})
         verdicts = [
             verdict
-            for verdict in judge(suite, comparable(records), reference.cases if reference else None, metrics)
+            for verdict in judge(steady, comparable(records), cases, suite.all_metrics(), history.by_case(runs))
             if not (verdict.case in left_out and verdict.status == "missing")
         ]
-        return Outcome(suite, records, metrics, verdicts, left_out)
+        return Outcome(suite, records, suite.metrics(), verdicts, left_out)
 
     def summary(self) -> dict[str, Any]:
         """The verdicts as plain data, for ``verdict.json``."""
@@ -65,6 +71,15 @@ class Outcome:
             "passed": passed(self.verdicts),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
         }
+
+
+def _runs(results: Path, suite: Suite, records: Sequence[Record]) -> list[history.Run]:
+    """The last runs on the machine of these measurements, these among them."""
+    now = history.run_of(records)
+    if now is None:
+        return []
+    known = history.load(results, suite.name, now.machine)
+    return known if any(run.key == now.key for run in known) else [*known, now][-history.NIGHTS :]
 
 
 def measured(suite: Suite, results: Path) -> list[Record]:

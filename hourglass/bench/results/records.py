@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
+from pydantic import StrictFloat, StrictInt, ValidationError
 
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_json
@@ -42,7 +42,7 @@ class Record(Document):
     schema_version: Literal[1] = SCHEMA_VERSION
     measurement: Measurement
     case: Case
-    values: dict[str, float | int | None]
+    values: dict[str, StrictFloat | StrictInt | None]
     samples: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -62,7 +62,7 @@ class Comparable(Document):
     """
 
     conditions: dict[str, Any]
-    values: dict[str, float | int | None]
+    values: dict[str, StrictFloat | StrictInt | None]
 
 
 def path_of(results: Path, case: Case, measurement: Measurement) -> Path:

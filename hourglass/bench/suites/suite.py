@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     Field,
-    PositiveInt,
     SerializerFunctionWrapHandler,
     StringConstraints,
     model_serializer,
@@ -32,6 +31,10 @@ FULL = "full"
 """The one plan of the baseline: all tokens through every block."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+"""A number of things: a whole one, and no larger than makes sense of anything here."""
+Jobs = Annotated[int, Field(strict=True, ge=1, le=1_000)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Precision = Literal["float32", "bfloat16", "float16"]
 Measurement = Literal["accuracy", "cost", "speed"]
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
@@ -49,17 +52,17 @@ class Case(Document):
     """
 
     suite: Name
-    suite_version: PositiveInt
+    suite_version: Count
     task: Name
     model: Name
     dataset: Name
     method: Name
     plan: Name
     settings: dict[str, Any]
-    images: PositiveInt | None
-    batch: PositiveInt
+    images: Count | None
+    batch: Count
     precision: Precision
-    seed: int
+    seed: Seed
     scored: bool = True
     definitions: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
@@ -112,14 +115,21 @@ class Criterion(Document):
 
 
 class SpeedTolerance(Document):
-    """When a speed-up counts as changed, and when the machine was too noisy to say.
+    """When a speed-up, a ratio to the baseline of the same run, counts as changed; all numbers are relative.
 
     Attributes:
-        change: Relative change of a speed-up that matters.
-        control: How far from 1 the baseline's speed-up over itself may be.
+        change: Change of one case's ratio that matters.
+        together: Change of all ratios on average that matters.
+        run: By how much the ratio of an unchanged case differs from run to run on one machine: a standard deviation.
+        machine: Change that matters where the accepted ratio is of another machine; and slow-down of the baseline that
+            matters on the same one.
+        control: How far from 1 the baseline's ratio to itself may be before the machine is said to be not quiet.
     """
 
-    change: float = Field(default=0.15, gt=0, lt=1)
+    change: float = Field(default=0.05, gt=0, lt=1)
+    together: float = Field(default=0.02, gt=0, lt=1)
+    run: float = Field(default=0.012, ge=0, lt=1)
+    machine: float = Field(default=0.25, gt=0, lt=1)
     control: float = Field(default=0.05, gt=0, lt=1)
 
 
@@ -137,9 +147,9 @@ class Experiment(Document):
     task: Name
     model: Name
     dataset: Name
-    images: PositiveInt | None = None
-    batch: PositiveInt = 1
-    shards: PositiveInt | None = None
+    images: Count | None = None
+    batch: Count = 1
+    shards: Jobs | None = None
     accuracy: Criterion | None = None
     published: paper.Reference | None = None
     repeated: tuple[Name, ...] = ("hourglass",)
@@ -218,11 +228,11 @@ class Suite(Document):
     """
 
     name: Name
-    version: PositiveInt
+    version: Count
     title: str
     precision: Precision = "float32"
-    seed: int = 0
-    shards: PositiveInt = 1
+    seed: Seed = 0
+    shards: Jobs = 1
     speed: SpeedTolerance = SpeedTolerance()
     models: dict[Name, ModelDefinition] = Field(default_factory=dict)
     datasets: dict[Name, FolderDefinition] = Field(default_factory=dict)
@@ -331,19 +341,21 @@ class Suite(Document):
         """The files of the published tables that its experiments name."""
         return sorted({paper.file_of(each.published) for each in self.experiments if each.published})
 
+    def all_metrics(self) -> dict[str, tuple[Metric, ...]]:
+        """All metrics of each experiment's task, by the experiment's id."""
+        from hourglass.bench import tasks
+
+        return {experiment.id: tasks.metrics(experiment.task) for experiment in self.experiments}
+
     def metrics(self) -> dict[str, Metric]:
         """The metric each experiment is judged by, by its id; of one that is not, the first of its task.
-
-        Not looked up by `load`, as tasks take seconds to import.
 
         Raises:
             UserError: The metric is none of the task's.
         """
-        from hourglass.bench import tasks
-
         found = {}
-        for experiment in self.experiments:
-            known = {metric.name: metric for metric in tasks.metrics(experiment.task)}
+        for experiment, metrics in zip(self.experiments, self.all_metrics().values(), strict=True):
+            known = {metric.name: metric for metric in metrics}
             name = experiment.accuracy.metric if experiment.accuracy else next(iter(known))
             if name not in known:
                 where = f"suite '{self.name}': {experiment.id}: accuracy.metric"

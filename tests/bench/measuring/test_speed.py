@@ -65,12 +65,21 @@ def test_warm_up_ends_in_any_case():
     assert len(machine.ran) == 6
 
 
-@pytest.mark.parametrize(("duration", "rounds"), [(0.1, 20), (5.0, 3), (0.001, 40)])
-def test_rounds_fill_a_minimum_of_time_within_limits(duration, rounds):
+def test_rounds_go_on_until_the_ratios_are_known():
     machine = Machine()
-    budget = TimingBudget(rounds=3, seconds=1.995, most_rounds=40, warm_up=0)
-    samples = interleave({n: machine.job(n, duration) for n in "ab"}, cpu_timer(machine.clock), budget)
-    assert len(samples["a"]) == rounds
+    steady = {name: machine.job(name, 0.1) for name in "ab"}
+    budget = TimingBudget(rounds=3, precision=0.01, seconds=100, warm_up=0)
+    assert len(interleave(steady, cpu_timer(machine.clock), budget)["a"]) == 3
+    restless = {"a": machine.job("a", 0.1), "b": machine.job("b", *([0.1, 0.2] * 4), 0.1)}
+    assert len(interleave(restless, cpu_timer(machine.clock), budget)["a"]) > 8
+
+
+@pytest.mark.parametrize(("duration", "rounds"), [(0.1, 20), (5.0, 3), (0.001, 40)])
+def test_rounds_end_when_time_is_up_within_limits(duration, rounds):
+    machine = Machine()
+    jobs = {"a": machine.job("a", duration), "b": machine.job("b", *[duration * f for f in (0.5, 1.5)] * 50)}
+    budget = TimingBudget(rounds=3, precision=1e-6, seconds=1.995, most_rounds=40, warm_up=0)
+    assert len(interleave(jobs, cpu_timer(machine.clock), budget)["a"]) == pytest.approx(rounds, abs=1)
 
 
 def test_the_garbage_collector_waits_and_comes_back():

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hourglass.bench.results.accepted import accept, load
+from hourglass.bench.results.judging import judge
 from hourglass.bench.results.records import Record, comparable
-from hourglass.bench.results.verdict import judge, passed
+from hourglass.bench.results.verdict import passed
 from hourglass.bench.suites.suite import Suite
 from hourglass.registry import UserError
 
@@ -17,7 +18,7 @@ def test_what_was_accepted_passes(tmp_path: Path, suite: Suite, records: list[Re
     accepted = load(tmp_path, suite)
     assert accepted is not None
     assert (accepted.reason, accepted.commits) == ("first results", ("c0ffee",))
-    assert passed(judge(suite, comparable(records), accepted.cases, suite.metrics()))
+    assert passed(judge(suite, comparable(records), accepted.cases, suite.all_metrics()))
 
 
 def test_only_judged_quantities_are_kept(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
@@ -25,8 +26,17 @@ def test_only_judged_quantities_are_kept(tmp_path: Path, suite: Suite, records: 
     accepted = load(tmp_path, suite)
     assert accepted is not None
     kept = accepted.cases[suite.cases[1].id]
-    assert set(kept["accuracy"].values) == {"miou"}
-    assert set(kept["speed"].values) == {"speedup_low", "speedup", "speedup_high"}
+    assert set(kept["accuracy"].values) == {"miou", "pixel_accuracy", "class_accuracy"}
+    ratios = {f"{ratio}{end}" for ratio in ("speedup", "throughput_speedup") for end in ("_low", "", "_high")}
+    assert set(kept["speed"].values) == {*ratios, "baseline_latency_ms", "runs"}
+
+
+def test_results_of_another_suite_are_refused(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
+    accept(tmp_path, suite, records, "first results")
+    path = tmp_path / "accepted" / "example.yaml"
+    path.write_text(path.read_text().replace("suite: example", "suite: other"))
+    with pytest.raises(UserError, match=r"example\.yaml: suite: is 'other', not 'example'"):
+        load(tmp_path, suite)
 
 
 def test_the_change_is_shown_as_a_diff(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
@@ -35,8 +45,9 @@ def test_the_change_is_shown_as_a_diff(tmp_path: Path, suite: Suite, records: li
     changed = accept(tmp_path, suite, [better, *records[1:]], "trained for longer")
     removed = [line for line in changed.splitlines() if line.startswith("-") and not line.startswith("---")]
     added = [line for line in changed.splitlines() if line.startswith("+") and not line.startswith("+++")]
-    assert removed == ["-reason: first results", "-      values: {miou: 0.75}"]
-    assert added == ["+reason: trained for longer", "+      values: {miou: 0.8125}"]
+    others = "pixel_accuracy: 0.9, class_accuracy: null"
+    assert removed == ["-reason: first results", f"-      values: {{miou: 0.75, {others}}}"]
+    assert added == ["+reason: trained for longer", f"+      values: {{miou: 0.8125, {others}}}"]
 
 
 @pytest.mark.parametrize("reason", ["", "  "])

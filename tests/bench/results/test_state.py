@@ -50,10 +50,10 @@ def test_nothing_is_there_at_first(suite: Suite, tmp_path: Path, data: Path) -> 
     everything = states(suite, results=tmp_path / "none", data=data)
     assert in_numbers(everything) == "13 missing"
     assert [(job.name, len(job.cases)) for job in jobs(suite, everything)] == [
-        ("accuracy_semantic_segmentation_segmenter_scenes_scenes", 3),
+        ("accuracy_segmenter_scenes_scenes", 3),
         ("cost_example", 5),
         ("speed_example", 3),
-        ("accuracy_depth_estimation_dpt_scenes_scenes", 2),
+        ("accuracy_dpt_scenes_scenes", 2),
     ]
 
 
@@ -67,7 +67,7 @@ def test_a_job_makes_only_what_is_due(suite: Suite, results: Path, data: Path) -
 def test_a_limit_makes_jobs_smaller_whose_names_do_not_depend_on_what_is_due(suite: Suite, results: Path, data: Path):
     path_of(results, suite.cases[2], "accuracy").unlink()
     (job,) = jobs(suite, states(suite, results=results, data=data), most=1)
-    assert job.name == "accuracy_semantic_segmentation_segmenter_scenes_scenes_2"
+    assert job.name == "accuracy_segmenter_scenes_scenes_2"
 
 
 def test_accuracy_in_shards_is_no_job_here(suite: Suite, tmp_path: Path, data: Path) -> None:

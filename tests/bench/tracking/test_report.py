@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import pytest
 
+from hourglass.bench.results.judging import judge
 from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import Record, comparable
-from hourglass.bench.results.verdict import judge
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tracking import report as reports
 from hourglass.bench.tracking.report import Chart, Report
@@ -25,7 +25,7 @@ TABLES = ("### Headline\n\n| a | b |\n", "### Depth\n\n| c | d |\n")
 
 @pytest.fixture
 def report(suite: Suite, records: list[Record]) -> Report:
-    verdicts = judge(suite, comparable(records), comparable(records), suite.metrics())
+    verdicts = judge(suite, comparable(records), comparable(records), suite.all_metrics())
     return reports.compose(Outcome(suite, records, suite.metrics(), verdicts), TABLES)
 
 

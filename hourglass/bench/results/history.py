@@ -1,0 +1,86 @@
+"""The speed-ups of past runs: evidence that one run alone does not give.
+
+``results/history/<suite>.jsonl`` has a line per run. It lies beside the suite's results, which a nightly run removes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from hourglass.bench.results.records import Record
+
+NIGHTS = 7
+"""Runs whose evidence is pooled."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The speed-ups of one run of a suite on one machine.
+
+    Attributes:
+        key: The same for the same measurements.
+        machine: What speeds depend on beside the code.
+        ratios: Speed-up by case.
+    """
+
+    key: str
+    machine: str
+    ratios: dict[str, float]
+
+
+def run_of(records: Iterable[Record]) -> Run | None:
+    """The run that these measurements are of; None if no speed is among them, or if they are of several machines."""
+    speeds = [record for record in records if record.measurement == "speed" and record.values.get("speedup")]
+    machines = {machine_of(record.conditions) for record in speeds}
+    if len(machines) != 1:
+        return None
+    content = json.dumps([record.model_dump(mode="json") for record in speeds], sort_keys=True)
+    ratios = {record.case.id: float(record.values["speedup"] or 0) for record in speeds}
+    return Run(sha256(content.encode()).hexdigest()[:16], machines.pop(), ratios)
+
+
+def machine_of(conditions: dict[str, object]) -> str:
+    """What makes the speeds of two measurements comparable, in words."""
+    return f"{conditions.get('device')}, {conditions.get('machine')}, {conditions.get('threads')} threads"
+
+
+def load(results: Path, suite: str, machine: str) -> list[Run]:
+    """The last runs of a suite on a machine, oldest first. Lines that cannot be read are left out."""
+    try:
+        lines = _file(results, suite).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    runs = []
+    for line in lines:
+        try:
+            runs.append(Run(**json.loads(line)))
+        except (TypeError, ValueError):
+            continue
+    return [run for run in runs if run.machine == machine][-NIGHTS:]
+
+
+def append(results: Path, suite: str, run: Run) -> None:
+    """Add a run to a suite's history, unless it is there already."""
+    if any(known.key == run.key for known in load(results, suite, run.machine)):
+        return
+    path = _file(results, suite)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"{json.dumps(asdict(run))}\n")
+
+
+def by_case(runs: Sequence[Run]) -> dict[str, list[float]]:
+    """The speed-ups of each case, oldest first."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for case, ratio in run.ratios.items():
+            found.setdefault(case, []).append(ratio)
+    return found
+
+
+def _file(results: Path, suite: str) -> Path:
+    return results / "history" / f"{suite}.jsonl"

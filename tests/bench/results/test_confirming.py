@@ -1,0 +1,63 @@
+"""What is timed a second time, and what is made of two runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hourglass.bench.results import accepted
+from hourglass.bench.results.confirming import suspects, together
+from hourglass.bench.results.records import Record, record, save
+from hourglass.bench.suites.suite import Suite
+
+from ..conftest import interval
+
+
+@pytest.fixture
+def reference(tmp_path: Path, suite: Suite, records: list[Record]) -> accepted.Accepted | None:
+    accepted.accept(tmp_path, suite, records, "first results")
+    return accepted.load(tmp_path, suite)
+
+
+def speed_of(records: list[Record], plan: str, **values: float) -> Record:
+    old = next(each for each in records if each.case.plan == plan and each.measurement == "speed")
+    return record("speed", old.case, {**old.values, **values}, old.samples, old.provenance)
+
+
+def test_only_what_differs_from_what_was_accepted_is_suspect(
+    tmp_path: Path, suite: Suite, records: list[Record], reference: accepted.Accepted
+) -> None:
+    for each in records:
+        save(tmp_path, each)
+    timed = [case for case in suite.cases if not case.is_baseline]
+    assert suspects(suite, timed, tmp_path, reference) == []
+    slow = speed_of(records, "strong", **interval("speedup", 1.7))
+    save(tmp_path, slow)
+    assert suspects(suite, timed, tmp_path, reference) == [slow.case]
+    assert suspects(suite, timed, tmp_path, None) == [], "nothing has been accepted yet"
+
+
+def test_what_two_runs_found_is_not_suspect_again(
+    tmp_path: Path, suite: Suite, records: list[Record], reference: accepted.Accepted
+) -> None:
+    twice = speed_of(records, "strong", **interval("speedup", 1.7), runs=2)
+    save(tmp_path, twice)
+    assert suspects(suite, [twice.case], tmp_path, reference) == []
+
+
+def test_two_runs_are_pooled(records: list[Record]) -> None:
+    old = speed_of(records, "mild")
+
+    def run(method: float, rounds: int) -> Record:
+        times = {"baseline": [0.4] * rounds, "method": [method] * rounds}
+        samples = {"latency_s": {**times, "control": [0.4] * rounds}, "throughput_s": times, "throughput_batch": 2}
+        return record("speed", old.case, {"runs": 1}, samples, {**old.provenance, "time": f"after {method}"})
+
+    pooled = together(run(0.2, 4), run(0.1, 6))
+    assert pooled.values["runs"] == 2
+    assert pooled.values["speedup"] == 4
+    assert (pooled.values["speedup_low"], pooled.values["speedup_high"]) == (2, 4)
+    assert pooled.samples["latency_s"]["method"] == [0.2] * 4 + [0.1] * 6
+    assert pooled.samples["rounds_of_runs"] == [4, 6]
+    assert pooled.provenance["time"] == "after 0.1"
