@@ -197,7 +197,7 @@ def _confirm(suite: str, timed: Sequence[Case], results: Path, tables: Path) -> 
     from hourglass.bench.results.records import load, save
     from hourglass.bench.suites.suite import Suite
 
-    loaded = Suite.load(suite)
+    loaded = Suite.read(suite)
     again = suspects(loaded, timed, results, accepted.load(tables, loaded))
     if not again:
         return
