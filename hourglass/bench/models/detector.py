@@ -1,4 +1,4 @@
-"""A dense detector on Swin: feature pyramid and FCOS head.
+"""A dense detector: FCOS on a feature pyramid, that of a Swin for example.
 
 Lin et al., *Feature Pyramid Networks*, CVPR 2017; Tian et al., *FCOS*, ICCV 2019; both as torchvision has them.
 """
@@ -6,6 +6,7 @@ Lin et al., *Feature Pyramid Networks*, CVPR 2017; Tian et al., *FCOS*, ICCV 201
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torchvision.models.detection import FCOS
@@ -16,6 +17,9 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from transformers import SwinBackbone, SwinConfig
 
 from hourglass.bench.models.inference import IMAGENET_MEAN
+
+if TYPE_CHECKING:
+    from hourglass.bench.models.plain import TokenPyramid
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -33,6 +37,8 @@ class SwinPyramid(nn.Module):
         self.swin = SwinBackbone(config)
         self.pyramid = FeaturePyramidNetwork(self.swin.channels, channels, LastLevelMaxPool())
         self.out_channels = channels
+        strides = [4 * 2 ** (int(name.removeprefix("stage")) - 1) for name in self.swin.out_features]
+        self.strides = (*strides, strides[-1] * 2)
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
         """(B, 3, H, W) normalised images to levels (B, C, H / s, W / s), finest first."""
@@ -42,32 +48,30 @@ class SwinPyramid(nn.Module):
 
 
 class FcosDetector(nn.Module):
-    """FCOS on a Swin pyramid.
+    """FCOS on a feature pyramid.
 
     Args:
-        config: Of the Swin.
+        pyramid: From normalised images to levels of features, finest first.
         classes: Number of thing classes.
-        channels: Channels of the pyramid and the head.
         convolutions: Convolutions in each branch of the head.
         size: Shorter and longer side the images are resized to.
     """
 
     def __init__(
-        self, config: SwinConfig, classes: int, channels: int, convolutions: int, size: tuple[int, int]
+        self, pyramid: SwinPyramid | TokenPyramid, classes: int, convolutions: int, size: tuple[int, int]
     ) -> None:
         super().__init__()
-        backbone = SwinPyramid(config, channels)
-        strides = [4 * 2 ** (int(name.removeprefix("stage")) - 1) for name in backbone.swin.out_features]
-        anchors = AnchorGenerator(tuple((s,) for s in [*strides, strides[-1] * 2]), ((1.0,),) * (len(strides) + 1))
+        anchors = AnchorGenerator(tuple((stride,) for stride in pyramid.strides), ((1.0,),) * len(pyramid.strides))
+        per_location = anchors.num_anchors_per_location()[0]
         self.fcos = FCOS(
-            backbone,
+            pyramid,
             num_classes=classes,
             min_size=size[0],
             max_size=size[1],
             image_mean=IMAGENET_MEAN,
             image_std=IMAGENET_STD,
             anchor_generator=anchors,
-            head=FCOSHead(channels, anchors.num_anchors_per_location()[0], classes, convolutions),
+            head=FCOSHead(pyramid.out_channels, per_location, classes, convolutions),
             score_thresh=0.05,
         )
 

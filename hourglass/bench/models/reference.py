@@ -96,17 +96,17 @@ def _swin(first_stage: int) -> SwinConfig:
 
 
 def mask2former_scenes() -> nn.Module:
-    """Mask2Former for the 11 classes of scenes."""
+    """Mask2Former's transformer decoder on a plain ViT, for the 11 classes of scenes."""
     from transformers import Mask2FormerConfig
 
     from hourglass.bench.models.mask2former import MaskSegmenter
+    from hourglass.bench.models.plain import TokenPixels
 
     config = Mask2FormerConfig(
-        backbone_config=_swin(first_stage=1),
-        feature_size=64,
-        mask_feature_size=64,
-        hidden_dim=64,
-        encoder_feedforward_dim=128,
+        backbone_config=_swin(first_stage=1),  # replaced below: the configuration has no plain ViT
+        feature_size=96,
+        mask_feature_size=96,
+        hidden_dim=96,
         dim_feedforward=256,
         encoder_layers=1,
         decoder_layers=4,
@@ -115,18 +115,28 @@ def mask2former_scenes() -> nn.Module:
         train_num_points=2048,
         num_labels=11,
     )
-    return MaskSegmenter(config)
+    model = MaskSegmenter(config)
+    model.mask2former.model.pixel_level_module = TokenPixels(_vit(), channels=96)
+    return model
 
 
 def fcos_scenes() -> nn.Module:
     """FCOS for the 6 things of scenes."""
-    from hourglass.bench.models.detector import FcosDetector
+    from hourglass.bench.models.detector import FcosDetector, SwinPyramid
 
-    return FcosDetector(_swin(first_stage=2), classes=6, channels=64, convolutions=1, size=(256, 256))
+    return FcosDetector(SwinPyramid(_swin(first_stage=2), channels=64), classes=6, convolutions=1, size=(256, 256))
+
+
+def vitdet_scenes() -> nn.Module:
+    """FCOS on the simple pyramid of a plain ViT, for the 6 things of scenes."""
+    from hourglass.bench.models.detector import FcosDetector
+    from hourglass.bench.models.plain import TokenPyramid
+
+    return FcosDetector(TokenPyramid(_vit(), channels=96), classes=6, convolutions=2, size=(256, 256))
 
 
 def fcos_bccd() -> nn.Module:
     """FCOS for the 3 cell types of BCCD, at 256 x 341."""
-    from hourglass.bench.models.detector import FcosDetector
+    from hourglass.bench.models.detector import FcosDetector, SwinPyramid
 
-    return FcosDetector(_swin(first_stage=2), classes=3, channels=64, convolutions=1, size=(256, 384))
+    return FcosDetector(SwinPyramid(_swin(first_stage=2), channels=64), classes=3, convolutions=1, size=(256, 384))

@@ -18,6 +18,7 @@ RECIPES: Registry[Recipe] = Registry(
         "segmenter-scenes": f"{_MODULE}:SEGMENTER_SCENES",
         "dpt-scenes": f"{_MODULE}:DPT_SCENES",
         "fcos-scenes": f"{_MODULE}:FCOS_SCENES",
+        "vitdet-scenes": f"{_MODULE}:VITDET_SCENES",
         "mask2former-scenes": f"{_MODULE}:MASK2FORMER_SCENES",
         "vit-camvid": f"{_MODULE}:VIT_CAMVID",
         "segmenter-camvid": f"{_MODULE}:SEGMENTER_CAMVID",

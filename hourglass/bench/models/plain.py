@@ -1,0 +1,89 @@
+"""Detection and mask heads on a plain ViT, whose one token grid becomes a simple pyramid.
+
+Li et al., *Exploring Plain Vision Transformer Backbones for Object Detection* (ViTDet), ECCV 2022 (arXiv 2203.16527),
+section 3: every level is made from the last feature map alone.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+from transformers.models.mask2former.modeling_mask2former import Mask2FormerPixelLevelModuleOutput
+
+
+class TokenMap(nn.Module):
+    """A ViT whose last tokens come out as a map, with another number of channels.
+
+    Args:
+        encoder: A timm ViT with ``dynamic_img_size=True``.
+        channels: Of the map.
+    """
+
+    def __init__(self, encoder: VisionTransformer, channels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.project = nn.Sequential(nn.Conv2d(encoder.embed_dim, channels, 1, bias=False), nn.GroupNorm(8, channels))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (B, 3, H, W) to tokens (B, C, H / patch, W / patch) as they are, and projected."""
+        height, width = self.encoder.patch_embed.patch_size
+        grid = images.shape[-2] // height, images.shape[-1] // width
+        tokens = self.encoder.forward_features(images)[:, self.encoder.num_prefix_tokens :]
+        tokens = tokens.transpose(1, 2).unflatten(2, grid)
+        return tokens, self.project(tokens)
+
+
+class TokenPyramid(nn.Module):
+    """Levels of stride patch, 2 patch, 4 patch and 8 patch for a dense detector.
+
+    Args:
+        encoder: As of `TokenMap`.
+        channels: Of every level.
+    """
+
+    def __init__(self, encoder: VisionTransformer, channels: int) -> None:
+        super().__init__()
+        self.tokens = TokenMap(encoder, channels)
+        self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
+        self.down = nn.ModuleList(nn.Conv2d(channels, channels, 3, stride=2, padding=1) for _ in range(2))
+        self.out_channels = channels
+        patch = encoder.patch_embed.patch_size[0]
+        self.strides = tuple(patch * 2**level for level in range(4))
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        """(B, 3, H, W) normalised images to levels, finest first."""
+        level = self.smooth(F.gelu(self.tokens(images)[1]))
+        levels = [level]
+        for down in self.down:
+            levels.append(down(F.gelu(levels[-1])))
+        levels.append(F.max_pool2d(levels[-1], 1, stride=2))
+        return OrderedDict((str(index), level) for index, level in enumerate(levels))
+
+
+class TokenPixels(nn.Module):
+    """What Mask2Former's pixel decoder hands to its transformer decoder, made from one map of tokens.
+
+    Args:
+        encoder: As of `TokenMap`.
+        channels: Of all features.
+    """
+
+    def __init__(self, encoder: VisionTransformer, channels: int) -> None:
+        super().__init__()
+        self.tokens = TokenMap(encoder, channels)
+        self.up = nn.ConvTranspose2d(encoder.embed_dim, channels, 2, stride=2)
+        self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> Mask2FormerPixelLevelModuleOutput:
+        """(B, 3, H, W) normalised images to mask features at half the patch and features at 1, 2 and 4 patches."""
+        tokens, features = self.tokens(pixel_values)
+        coarser = [F.avg_pool2d(features, 4), F.avg_pool2d(features, 2)]
+        return Mask2FormerPixelLevelModuleOutput(
+            encoder_last_hidden_state=tokens,
+            encoder_hidden_states=(tokens,) if output_hidden_states else None,
+            decoder_last_hidden_state=self.smooth(F.gelu(self.up(tokens))),
+            decoder_hidden_states=(*coarser, features),
+        )
