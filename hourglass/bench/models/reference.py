@@ -18,12 +18,11 @@ WIDTH, DEPTH, HEADS, PATCH = 192, 12, 3, 8
 """The ViT of all three plain models: 256 x 256 pixels are 32 x 32 tokens."""
 
 
-def _vit(patches: type[nn.Module] | None = None, size: tuple[int, int] = (256, 256)) -> VisionTransformer:
-    from timm.layers import PatchEmbed
+def _vit() -> VisionTransformer:
     from timm.models.vision_transformer import VisionTransformer
 
     return VisionTransformer(
-        img_size=size,
+        img_size=(256, 256),
         patch_size=PATCH,
         embed_dim=WIDTH,
         depth=DEPTH,
@@ -31,7 +30,6 @@ def _vit(patches: type[nn.Module] | None = None, size: tuple[int, int] = (256, 2
         num_classes=0,
         global_pool="",
         dynamic_img_size=True,
-        embed_layer=patches or PatchEmbed,
     )
 
 
@@ -40,20 +38,6 @@ def segmenter_scenes() -> nn.Module:
     from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
 
     return Segmenter(_vit(), MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS))
-
-
-def segmenter_camvid(patches: type[nn.Module] | None = None, positions: tuple[int, int] = (224, 256)) -> nn.Module:
-    """Segmenter for the 11 classes of CamVid, at 224 x 304: 28 x 38 tokens.
-
-    Args:
-        patches: What makes tokens of patches, if not the convolutional stem.
-        positions: Size of the images that the position embeddings are for; they are resized to the images there are.
-    """
-    from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
-    from hourglass.bench.models.stem import PatchesAndStem
-
-    decoder = MaskTransformer(11, WIDTH, 96, depth=1, heads=HEADS)
-    return Segmenter(_vit(patches or PatchesAndStem, positions), decoder, working_size=(224, 304), standardize=True)
 
 
 def dpt_scenes() -> nn.Module:

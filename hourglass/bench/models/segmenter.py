@@ -109,23 +109,15 @@ class Segmenter(nn.Module):
         encoder: A timm ViT with ``dynamic_img_size=True``.
         decoder: From (B, N, C) tokens to (B, N, K) class scores.
         working_size: Height and width the images are resized to before the encoder; None keeps them as they are.
-        standardize: Bring each channel of each image to mean 0.5 and deviation 0.25 first, so that a dark photograph
-            looks to the encoder like a bright one.
     """
 
     def __init__(
-        self,
-        encoder: VisionTransformer,
-        decoder: nn.Module,
-        working_size: tuple[int, int] | None = None,
-        *,
-        standardize: bool = False,
+        self, encoder: VisionTransformer, decoder: nn.Module, working_size: tuple[int, int] | None = None
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
         self.working_size = working_size
-        self.standardize = standardize
         self.patch: tuple[int, int] = encoder.patch_embed.patch_size
 
     def forward(self, images: Tensor) -> Tensor:
@@ -140,8 +132,6 @@ class Segmenter(nn.Module):
 
     def segment(self, images: Tensor) -> Tensor:
         """As `forward`, but at the size the images have."""
-        if self.standardize:
-            images = _standardized(images)
         height, width = images.shape[-2:]
         images = F.pad(images * 2 - 1, (0, -width % self.patch[1], 0, -height % self.patch[0]))
         rows, columns = images.shape[-2] // self.patch[0], images.shape[-1] // self.patch[1]
@@ -153,8 +143,3 @@ class Segmenter(nn.Module):
             logits, (rows * self.patch[0], columns * self.patch[1]), mode="bilinear", align_corners=False
         )
         return logits[..., :height, :width]
-
-
-def _standardized(images: Tensor) -> Tensor:
-    deviation, mean = torch.std_mean(images, dim=(2, 3), keepdim=True)
-    return 0.5 + 0.25 * (images - mean) / deviation.clamp(min=0.05)

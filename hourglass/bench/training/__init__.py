@@ -20,8 +20,6 @@ RECIPES: Registry[Recipe] = Registry(
         "fcos-scenes": f"{_MODULE}:FCOS_SCENES",
         "vitdet-scenes": f"{_MODULE}:VITDET_SCENES",
         "mask2former-scenes": f"{_MODULE}:MASK2FORMER_SCENES",
-        "vit-camvid": f"{_MODULE}:VIT_CAMVID",
-        "segmenter-camvid": f"{_MODULE}:SEGMENTER_CAMVID",
         "fcos-bccd": f"{_MODULE}:FCOS_BCCD",
     },
 )

@@ -9,24 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timm.layers import PatchEmbed
 from torch import nn
 
 from hourglass.bench import models
 from hourglass.bench.models.detector import IMAGENET_STD
 from hourglass.bench.models.inference import IMAGENET_MEAN
-from hourglass.bench.models.reference import segmenter_camvid
 from hourglass.bench.training.loop import Stage
-from hourglass.bench.training.photos import Boxes, Classes, Photos, SegmenterWithStemClasses
+from hourglass.bench.training.photos import Boxes, Photos
 from hourglass.bench.training.scenes import TrainingScenes
 from hourglass.bench.training.swin import DetectorWithClasses, SceneBoxes, SceneMasks
 from hourglass.bench.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, WholeScenes
 
 SCENES = 4000
 """Training scenes of every recipe."""
-
-POSITIONS = (256, 256)
-"""Size of the images that all plain encoders have their position embeddings for while they are trained."""
 
 State = dict[str, torch.Tensor]
 
@@ -52,21 +47,6 @@ class Recipe:
 
 def _scenes(data: Path) -> TrainingScenes:
     return TrainingScenes(data / "training-scenes", SCENES)
-
-
-def _camvid_plain(data: Path) -> tuple[Stage, ...]:
-    photos = Photos("camvid", "semantic-segmentation", data)
-    return (
-        Stage(Classes(photos, scale=(0.45, 0.8), classes=11), 10000, 4e-4),
-        Stage(Classes(photos, scale=(0.9, 1.1), classes=11), 1200, 1.5e-4),
-        Stage(Classes(photos, scale=(0.5, 0.85), classes=11, overlap=1.0), 4000, 2e-4),
-    )
-
-
-def _camvid(data: Path) -> tuple[Stage, ...]:
-    photos = Photos("camvid", "semantic-segmentation", data)
-    objective = Classes(photos, scale=(0.45, 0.9), classes=11, zoom=0.4, pasted=0.5, overlap=0.5)
-    return (Stage(objective, 12000, 4e-4, average=0.998),)
 
 
 def _reference(name: str) -> Callable[[], nn.Module]:
@@ -108,12 +88,6 @@ def _load_all(module: nn.Module, state: State) -> None:
     unexpected = module.load_state_dict(state, strict=False).unexpected_keys
     if unexpected:
         raise ValueError(f"state: {len(unexpected)} keys fit nowhere, for example '{unexpected[0]}'")
-
-
-def _with_fewer_positions(model: SegmenterWithStemClasses) -> nn.Module:
-    """The Segmenter with as many rows of position embeddings as it sees; its output stays what it was."""
-    model.segmenter.encoder.set_input_size(img_size=(224, 256))
-    return model.segmenter
 
 
 def _all_but_classes(model: nn.Module, state: State) -> None:
@@ -199,21 +173,6 @@ VITDET_SCENES = _on_trained_vit("vitdet-scenes", SceneBoxes, attrgetter("fcos.ba
 
 MASK2FORMER_SCENES = _on_trained_vit(
     "mask2former-scenes", SceneMasks, attrgetter("mask2former.model.pixel_level_module.tokens.encoder")
-)
-
-VIT_CAMVID = Recipe(
-    build=lambda: segmenter_camvid(PatchEmbed, POSITIONS),
-    stages=_camvid_plain,
-    parent="segmenter-scenes",
-    adopt=_load_all,
-)
-
-SEGMENTER_CAMVID = Recipe(
-    build=lambda: SegmenterWithStemClasses(segmenter_camvid(positions=POSITIONS), classes=11),  # type: ignore[arg-type]
-    stages=_camvid,
-    parent="vit-camvid",
-    adopt=lambda model, state: _load_all(model.segmenter, state),
-    keep=_with_fewer_positions,
 )
 
 FCOS_BCCD = Recipe(

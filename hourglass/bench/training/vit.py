@@ -110,16 +110,3 @@ def jitter(images: Tensor, rng: np.random.Generator) -> Tensor:
     tint = torch.from_numpy(rng.uniform(0.92, 1.08, (len(images), 3, 1, 1)).astype(np.float32))
     lift = torch.from_numpy(rng.uniform(-0.08, 0.08, shape).astype(np.float32))
     return (images * gain * tint + lift).clamp(0, 1)
-
-
-def recolored(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Gamma, saturation, tint and noise of (B, 3, H, W) images in [0, 1], changed a lot, image by image."""
-
-    def uniform(low: float, high: float, channels: int = 1) -> Tensor:
-        return torch.from_numpy(rng.uniform(low, high, (len(images), channels, 1, 1)).astype(np.float32))
-
-    images = images ** uniform(0.6, 1.6)
-    gray = images.mean(dim=1, keepdim=True)
-    images = (gray + (images - gray) * uniform(0.3, 1.4)) * uniform(0.8, 1.2, channels=3)
-    noise = torch.from_numpy(rng.standard_normal(images.shape, dtype=np.float32))
-    return (images + noise * uniform(0.0, 0.02)).clamp(0, 1)

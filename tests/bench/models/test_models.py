@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from hourglass.bench import models
 from hourglass.bench.models.depth import DepthEstimator
-from hourglass.bench.models.reference import segmenter_camvid, segmenter_scenes
+from hourglass.bench.models.reference import segmenter_scenes
 from hourglass.registry import UserError
 
 MIB = 2**20
@@ -65,14 +65,8 @@ def test_a_card_says_in_words_how_images_go_through_its_model():
 def test_segmenter_takes_any_size():
     model = segmenter_scenes().eval()
     assert model(torch.rand(1, 3, 100, 75)).shape == (1, 11, 100, 75)
-    assert segmenter_camvid().eval()(torch.rand(1, 3, 90, 120)).shape == (1, 11, 90, 120)
-
-
-@torch.inference_mode()
-def test_the_camvid_segmenter_sees_a_dark_photograph_like_a_bright_one():
-    model, bright = segmenter_camvid().eval(), torch.rand(1, 3, 224, 304)
-    tint = torch.tensor([0.4, 0.5, 0.6])[:, None, None]
-    torch.testing.assert_close(model(bright * tint + 0.1), model(bright), rtol=1e-3, atol=1e-3)
+    model.working_size = (64, 80)
+    assert model(torch.rand(1, 3, 90, 120)).shape == (1, 11, 90, 120)
 
 
 def test_segmenters_decoder_knows_no_grid():

@@ -11,7 +11,6 @@ from torch import nn
 
 from hourglass.bench import models, training
 from hourglass.bench.datasets import Instances, Sample
-from hourglass.bench.datasets.base import IGNORED
 from hourglass.bench.training import RECIPES
 from hourglass.bench.training import scenes as training_scenes
 from hourglass.bench.training.loop import Stage, fit
@@ -86,7 +85,6 @@ def test_depth_loss_counts_only_where_there_is_depth():
     assert depth_loss(logs, depth).item() == pytest.approx(0.0, abs=1e-6)
 
 
-LABELS = (torch.arange(120)[:, None] // 40 + torch.zeros(160, dtype=torch.long)).where(torch.arange(160) > 9, IGNORED)
 CELLS = Instances((120, 160), torch.tensor([1]), ({"bbox": [30.0, 20.0, 60.0, 50.0], "area": 3000.0},))
 
 
@@ -102,17 +100,13 @@ def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "target"), [("vit-camvid", LABELS), ("segmenter-camvid", LABELS), ("fcos-bccd", CELLS)]
-)
-def test_every_photo_recipe_lowers_its_loss(name, target, tmp_path, monkeypatch):
+def test_the_recipe_for_blood_cells_lowers_its_loss(tmp_path, monkeypatch):
     image = torch.randint(0, 256, (3, 120, 160), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    samples = [Sample(number, image, target) for number in range(2)]
+    samples = [Sample(number, image, CELLS) for number in range(2)]
     monkeypatch.setattr("hourglass.bench.training.photos.Photos.samples", samples)
-    recipe = RECIPES.get(name)
+    recipe = RECIPES.get("fcos-bccd")
     stage = recipe.stages(tmp_path)[0]
-    if name == "fcos-bccd":
-        stage.objective.batch = 2
+    stage.objective.batch = 2
     assert_loss_falls(recipe.build(), stage)
 
 
@@ -144,17 +138,6 @@ def test_dpt_starts_from_the_segmenters_encoder():
         )
         theirs = segmenter.encoder.norm(dpt.dpt.dpt(images, output_hidden_states=True).hidden_states[-1][:, 1:])
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
-
-
-@torch.inference_mode()
-def test_a_stem_adds_nothing_before_it_is_trained():
-    torch.manual_seed(0)
-    plain, stemmed = RECIPES.get("vit-camvid").build().eval(), RECIPES.get("segmenter-camvid").build().eval()
-    RECIPES.get("segmenter-camvid").adopt(stemmed, plain.state_dict())
-    image = torch.rand(1, 3, 64, 96)
-    torch.testing.assert_close(stemmed.segmenter(image), plain(image))
-    logits, alone = stemmed(image)
-    assert logits.shape == alone.shape == (1, 11, 64, 96)
 
 
 def test_detectors_and_mask2former_share_a_swin():
