@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TypeVar
@@ -22,6 +22,7 @@ from hourglass.registry import hint
 
 Model = TypeVar("Model", bound=nn.Module)
 Found = tuple[str, nn.Module, EncoderSpec]
+Make = Callable[[EncoderSpec, nn.Module, nn.Module, Plan], Hourglass]
 
 _LOG = logging.getLogger("hourglass")
 
@@ -76,6 +77,21 @@ def apply(model: Model, plan: Plan, *, encoder: str | Sequence[str] | None = Non
         ValueError: If the model is not supported, is accelerated already, or the plan does not fit it. Nothing is
             changed then.
     """
+    return put(_hourglass, model, plan, encoder=encoder)
+
+
+def put(make: Make, model: Model, plan: Plan, *, encoder: str | Sequence[str] | None = None) -> Model:
+    """As `apply`, of whatever acts as an hourglass does.
+
+    Args:
+        make: Puts it into one encoder; called with its description, the encoder, the model around it, and the plan.
+        model: As of `apply`.
+        plan: Likewise.
+        encoder: Likewise.
+
+    Raises:
+        ValueError: As `apply`.
+    """
     if not isinstance(model, nn.Module) or not isinstance(plan, Plan):
         raise ValueError(f"apply takes a torch.nn.Module and a Plan, got {_name(model)} and {_name(plan)}")
     if any(map(_is_compiled, model.modules())):
@@ -91,10 +107,7 @@ def apply(model: Model, plan: Plan, *, encoder: str | Sequence[str] | None = Non
     before = patches(model)
     try:
         for _, module, spec in chosen:
-            if plan.form == "published" and spec.windows is None:
-                (spec.published or PublishedHourglass)(spec, module, model, plan)
-            else:
-                Hourglass(spec, module, plan)
+            make(spec, module, model, plan)
     except ValueError:
         for patch in patches(model):
             if all(patch is not other for other in before):
@@ -138,6 +151,12 @@ def summary(model: nn.Module) -> list[Accelerated]:
         if isinstance(patch, Hourglass):
             found.append(Accelerated(paths.get(id(patch.encoder), ""), _name(patch.encoder), *patch.extent()))
     return found
+
+
+def _hourglass(spec: EncoderSpec, encoder: nn.Module, model: nn.Module, plan: Plan) -> Hourglass:
+    if plan.form == "published" and spec.windows is None:
+        return (spec.published or PublishedHourglass)(spec, encoder, model, plan)
+    return Hourglass(spec, encoder, plan)
 
 
 def _chosen(model: nn.Module, found: list[Found], encoder: str | Sequence[str] | None) -> list[Found]:

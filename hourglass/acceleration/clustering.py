@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,26 @@ from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.windows import Grid, Span, count, join, spans, split
 from hourglass.operators import ReconstructionWeights, cluster, reconstruction_weights, relative_temperature
 from hourglass.operators.observe import Moment, OperatorCall, annotate, is_observed, observing
+
+
+class FewerTokens(Protocol):
+    """What takes the place of the tokens of a grid, and the way back.
+
+    Attributes:
+        grid: (H, W) of the tokens.
+        small_grid: (h', w') of what takes their place.
+        small: (B, h', w', C), that.
+        spans: Of the windows, along rows and columns.
+    """
+
+    grid: Grid
+    small_grid: Grid
+    small: Tensor
+    spans: tuple[Sequence[Span], Sequence[Span]]
+
+    def rebuild(self, refined: Tensor) -> Tensor:
+        """What the blocks made of the few tokens, (B, h', w', D), to (B, H, W, D)."""
+        ...
 
 
 class _Part(NamedTuple):
@@ -57,7 +77,7 @@ class Clusters:
             tokens = _padded(tokens, height - self.grid[0], width - self.grid[1])
         rows = spans(height, window[0], plan.clusters[0])
         columns = spans(width, window[1], plan.clusters[1])
-        self.spans = rows, columns
+        self.spans: tuple[Sequence[Span], Sequence[Span]] = (rows, columns)
         self.small_grid: Grid = (rows[-1].clusters.stop, columns[-1].clusters.stop)
         cut = [(down, across, _cut(tokens, down, across)) for down in rows for across in columns]
         self._across = len(columns)

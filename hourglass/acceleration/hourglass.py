@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hourglass.acceleration.advice import objections
-from hourglass.acceleration.clustering import Clusters
+from hourglass.acceleration.clustering import Clusters, FewerTokens
 from hourglass.acceleration.fit import check, locate
 from hourglass.acceleration.layouts import Frames, Others
 from hourglass.acceleration.masks import given, without_masks
@@ -79,6 +79,10 @@ class Hourglass(Patch):
     def leaves_clusters(self) -> bool:
         """Whether the last block leaves clusters, for something that comes after it."""
         return False
+
+    def fewer(self, tokens: Tensor, window: Grid | None) -> FewerTokens:
+        """What the deep blocks get in place of tokens (B, H, W, C), window by window if there are windows."""
+        return Clusters(tokens, window, self.plan)
 
     def finish(self, output: Any, *, checked: bool = True) -> Any:
         """Ends a pass; what the encoder returned, with all hidden states at full resolution.
@@ -199,7 +203,7 @@ class Hourglass(Patch):
             raise ValueError(_lost(index, tokens, grid, others))
         window, leaves_clusters = self._window(blocks), self.leaves_clusters()
         self.check_clusters(grid, window, leaves_clusters)
-        clusters = Clusters(layout.grid(tokens, others, grid), window, self.plan)
+        clusters = self.fewer(layout.grid(tokens, others, grid), window)
         state = ForwardState(clusters, layout, others, index, len(blocks) - 1, tokens)
         state.leaves_clusters, state.joins, state.stage = leaves_clusters, joins, stage
         if before is not None:
@@ -209,7 +213,7 @@ class Hourglass(Patch):
         state.taps = slot.taps.union(number - stage.start for number in taps)
         slot.state = state
         self._retain(index, state, tokens)
-        if not (self._looked or tokens.is_meta or is_traced()):
+        if isinstance(clusters, Clusters) and not (self._looked or tokens.is_meta or is_traced()):
             self._looked = True
             for objection in objections(clusters, self.plan, type(self.encoder).__name__):
                 _warn(objection)

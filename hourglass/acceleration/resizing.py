@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from torch import Tensor, nn
 
 from hourglass.acceleration.bias import log_offsets, position_index, resized_table
-from hourglass.acceleration.clustering import Clusters
+from hourglass.acceleration.clustering import FewerTokens
 from hourglass.acceleration.patch import patch_of
 from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.windows import Grid, Span, shift_mask
@@ -42,7 +42,7 @@ class Geometry(NamedTuple):
     spans: tuple[Sequence[Span], Sequence[Span]]
 
 
-def geometry(shift: Grid, clusters: Clusters, plan: Plan, like: Tensor) -> Geometry:
+def geometry(shift: Grid, clusters: FewerTokens, plan: Plan, like: Tensor) -> Geometry:
     """How a block attends to clusters whose model rolls it by `shift`.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 from torch import Tensor
 
-from hourglass.acceleration.clustering import Clusters
+from hourglass.acceleration.clustering import FewerTokens
 from hourglass.acceleration.layouts import Layout, Others
 from hourglass.acceleration.windows import Grid
 
@@ -45,7 +45,7 @@ class ForwardState:
     """
 
     def __init__(
-        self, clusters: Clusters, layout: Layout, others: Others, first: int, last: int, entry: Tensor
+        self, clusters: FewerTokens, layout: Layout, others: Others, first: int, last: int, entry: Tensor
     ) -> None:
         """See the attributes."""
         self.clusters, self.layout, self.others = clusters, layout, others

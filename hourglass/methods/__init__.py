@@ -49,7 +49,9 @@ METHODS: Registry[Method] = Registry(
     {
         "baseline": "hourglass.methods.baseline:BASELINE",
         "hourglass": "hourglass.methods.clustering:HOURGLASS",
+        "average-pooling": "hourglass.methods.average_pooling:AVERAGE_POOLING",
         "evit": "hourglass.methods.evit:EVIT",
+        "resolution": "hourglass.methods.resolution:RESOLUTION",
         "tome": "hourglass.methods.tome:TOME",
     },
 )

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from hourglass import methods
 from hourglass.bench.measuring import Runner, all_quantities, cases, measure_cost, quantity
 from hourglass.bench.measuring.cost import cost_of
 from hourglass.bench.measuring.memory import can_count
@@ -50,6 +51,44 @@ def test_a_model_without_weights_is_counted_on_the_meta_device(tmp_path):
     measured = cases.cost(case, tmp_path)
     assert measured["conditions"]["device"] == "meta"
     assert measured["values"]["gflops_published"] == pytest.approx(936.86, rel=0.0002)
+
+
+def test_plain_rivals_cost_what_their_blocks_execute():
+    vision_transformer = pytest.importorskip("timm.models.vision_transformer")
+    width, patch, classes = 32, 8, 5
+
+    def vit():
+        return vision_transformer.VisionTransformer(
+            patch_size=patch, embed_dim=width, depth=3, num_heads=2, img_size=64, dynamic_img_size=True,
+            num_classes=classes,
+        ).eval()  # fmt: skip
+
+    def block(tokens):
+        return 12 * tokens * width**2 + 2 * tokens**2 * width
+
+    def patches(tokens):
+        return tokens * width * 3 * patch**2
+
+    def macs(model):
+        return round(1e9 * cost_of(model, torch.zeros(1, 3, 64, 64))[0]["gmacs_executed"])
+
+    head = classes * width
+    assert macs(vit()) == patches(64) + 3 * block(65) + head
+    pooled = methods.apply("average-pooling", vit(), {"start": 1, "clusters": [4, 3], "residual": True})
+    assert macs(pooled) == patches(64) + block(65) + 2 * block(13) + head
+    shrunk = methods.apply("resolution", _WithMap(vit()), {"scale": 0.5})
+    assert macs(shrunk) == patches(16) + 3 * block(17) + head
+
+
+class _WithMap(nn.Module):
+    """A model with images behind its output, as something that has the size of the image."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return self.model(images), images
 
 
 def test_bounds_are_declared_with_their_quantity():
