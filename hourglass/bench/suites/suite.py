@@ -48,6 +48,7 @@ class Case(Document):
         images: How many images of the evaluation split are used, from the first on; None for all.
         batch: Images per forward pass when accuracy and throughput are measured.
         scored: Whether its accuracy is measured.
+        timed: Whether its speed is measured.
         definitions: What the suite says of the model and the data set, where they are none of the project's.
     """
 
@@ -64,12 +65,13 @@ class Case(Document):
     precision: Precision
     seed: Seed
     scored: bool = True
+    timed: bool = True
     definitions: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _in_short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content: dict[str, Any] = dump(self)
-        usual = {"scored": True, "definitions": {}}
+        usual = {"scored": True, "timed": True, "definitions": {}}
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
     @property
@@ -95,7 +97,7 @@ class Case(Document):
     @property
     def measurements(self) -> tuple[Measurement, ...]:
         """What is measured of it. A baseline is timed beside every other case, so it has no speed of its own."""
-        absent = {"accuracy": not self.scored, "speed": self.is_baseline}
+        absent = {"accuracy": not self.scored, "speed": self.is_baseline or not self.timed}
         return tuple(measurement for measurement in MEASUREMENTS if not absent.get(measurement))
 
 
@@ -138,6 +140,7 @@ class Experiment(Document):
 
     Attributes:
         accuracy: What is asked of it; None if it is not measured.
+        timed: The plans whose speed is measured; None for all.
         shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
             no digit, so it is no part of a case.
         published: A table of `hourglass.bench.suites.published`, whose rows tables print beside what is measured.
@@ -151,6 +154,7 @@ class Experiment(Document):
     batch: Count = 1
     shards: Jobs | None = None
     accuracy: Criterion | None = None
+    timed: tuple[Name, ...] | None = None
     published: paper.Reference | None = None
     repeated: tuple[Name, ...] = ("hourglass",)
     methods: dict[Name, dict[Name, dict[str, Any]]] = Field(default_factory=dict)
@@ -197,6 +201,14 @@ class Experiment(Document):
             for method in named:
                 if method not in others:
                     raise unknown("method", method, others, at=(field, method))
+        return self
+
+    @model_validator(mode="after")
+    def _timed_plans_exist(self) -> Experiment:
+        plans = list(dict.fromkeys(plan for named in self.plans.values() for plan in named))
+        for index, plan in enumerate(self.timed or ()):
+            if plan not in plans:
+                raise unknown("plan", plan, plans, at=("timed", index))
         return self
 
     @model_validator(mode="after")
@@ -387,6 +399,7 @@ class Suite(Document):
                     precision=self.precision,
                     seed=self.seed,
                     scored=experiment.accuracy is not None,
+                    timed=experiment.timed is None or plan in experiment.timed,
                     definitions=definitions,
                 )
 

@@ -48,6 +48,11 @@ def _fastest(definition: TableDefinition, content: Content) -> Iterator[Line]:
         yield Line(experiment, content.fastest_that_keeps(definition.keep, experiment.id) or cases[0])
 
 
+def _front(definition: TableDefinition, content: Content) -> Iterator[Line]:
+    for experiment, _ in _experiments(definition, content):
+        yield from (Line(experiment, case) for case in content.front(experiment.id))
+
+
 def _published(definition: TableDefinition, content: Content) -> Iterator[Line]:
     for experiment, cases in _experiments(definition, content):
         if experiment.published:
@@ -57,5 +62,6 @@ def _published(definition: TableDefinition, content: Content) -> Iterator[Line]:
 _LINES: Mapping[str, Callable[[TableDefinition, Content], Iterator[Line]]] = {
     "cases": _cases,
     "fastest": _fastest,
+    "front": _front,
     "published": _published,
 }

@@ -66,19 +66,36 @@ class Content:
         on_quantity = self._statuses.get((case.id, measurement, quantity))
         return on_quantity or self._statuses.get((case.id, measurement, ""), "")
 
-    def fastest_that_keeps(self, share: float, experiment: str) -> Case | None:
-        """The case of an experiment with the greatest speed-up among those that keep this share of the accuracy.
+    def fastest_that_keeps(self, share: float, experiment: str, method: str = "hourglass") -> Case | None:
+        """The plan of a method with the greatest speed-up among those that keep this share of the accuracy.
 
         None if every such plan is slower than the baseline.
         """
         kept = [
             (speedup, case)
             for case in self.outcome.suite.cases
-            if case.experiment == experiment and not case.is_baseline
+            if case.experiment == experiment and case.method == method
             if (speedup := self.value(case, "speed", "speedup")) is not None and speedup > 1
             if (accuracy := self.accuracy_kept(case)) is not None and accuracy >= share
         ]
         return max(kept, key=lambda pair: pair[0])[1] if kept else None
+
+    def front(self, experiment: str) -> list[Case]:
+        """The cases of an experiment that no other one beats in speed-up and judged accuracy, slowest first.
+
+        One beats another if it is at least as good in both and better in one. The baseline takes part.
+        """
+        found = []
+        for case in self.outcome.suite.cases:
+            speedup = 1.0 if case.is_baseline else self.value(case, "speed", "speedup")
+            kept = self.accuracy_kept(case) if case.experiment == experiment else None
+            if speedup is not None and kept is not None:
+                found.append((speedup, kept, case))
+        return [
+            case
+            for speedup, kept, case in sorted(found, key=lambda each: each[:2])
+            if not any(other[:2] != (speedup, kept) and other[0] >= speedup and other[1] >= kept for other in found)
+        ]
 
 
 def share_kept(value: float, baseline: float, *, higher_is_better: bool) -> float | None:

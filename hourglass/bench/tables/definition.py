@@ -83,9 +83,11 @@ class TableDefinition(Document):
 
     Attributes:
         name: Of the table's files; the name of the definition's file unless given. ``{task}`` stands for the task.
-        rows: ``cases`` for every case; ``fastest`` for one row an experiment: the fastest plan that keeps the share
-            ``keep`` of its baseline's accuracy; ``published`` for every published row, whether there is a case that
-            repeats it or not, and every other case of the same experiments.
+        suites: The suites that have it; all of them unless given.
+        rows: ``cases`` for every case; ``fastest`` for one row an experiment: the hourglass's fastest plan that keeps
+            the share ``keep`` of its baseline's accuracy; ``front`` for the cases of each experiment that no other one
+            beats in speed-up and accuracy; ``published`` for every published row, whether there is a case that repeats
+            it or not, and every other case of the same experiments.
         tasks: The tasks that have a table of their own; if there are none, there is one table about all tasks.
         closing: The last columns.
     """
@@ -93,7 +95,8 @@ class TableDefinition(Document):
     name: str = ""
     title: str = ""
     caption: str = ""
-    rows: Literal["cases", "fastest", "published"] = "cases"
+    suites: tuple[Name, ...] = ()
+    rows: Literal["cases", "fastest", "front", "published"] = "cases"
     keep: float = Field(default=KEEP, gt=0, le=1)
     columns: tuple[ColumnDefinition, ...] = Field(min_length=1)
     tasks: dict[Name, TaskDefinition] = Field(default_factory=dict)
@@ -149,6 +152,8 @@ def load_all(tables: Path, suite: Suite) -> dict[str, TableDefinition]:
     published = {experiment.task for experiment in suite.experiments if experiment.published}
     for path in files(tables):
         definition = read(path, TableDefinition)
+        if definition.suites and suite.name not in definition.suites:
+            continue
         if not definition.tasks:
             general[definition.name or path.stem] = definition
         for task in tasks:

@@ -34,6 +34,16 @@ def test_a_case_holds_its_plan_in_full(suite: Suite) -> None:
     assert settings["neighbors"] == 4, "a default that is not in the file"
 
 
+def test_only_some_plans_are_timed_where_the_suite_says_so(tmp_path: Path, suite_text: str) -> None:
+    said = suite_text.replace("    dataset: scenes\n", "    dataset: scenes\n    timed: [strong]\n", 1)
+    suite = load(tmp_path, said)
+    assert {case.plan for case in suite.cases if "speed" in case.measurements and "segm" in case.model} == {"strong"}
+    assert [case.plan for case in suite.cases if "speed" in case.measurements and "dpt" in case.model] == ["mild"]
+    assert all({"accuracy", "cost"} <= set(case.measurements) for case in suite.cases)
+    with pytest.raises(UserError, match=r"8: experiments\.0\.timed\.0: unknown plan 'stong'; did you mean 'strong'"):
+        load(tmp_path, said.replace("[strong]", "[stong]"))
+
+
 def test_a_case_changes_with_the_version_of_its_suite(suite: Suite, tmp_path: Path, suite_text: str) -> None:
     assert load(tmp_path, suite_text.replace("version: 1", "version: 2")).cases[0] != suite.cases[0]
 

@@ -33,7 +33,17 @@ def tables(suite: Suite, content: Content) -> dict[str, Table]:
 
 
 def test_a_suite_has_the_tables_of_its_tasks(tables: dict[str, Table]) -> None:
-    assert list(tables) == ["headline", "depth-estimation", "semantic-segmentation"]
+    assert list(tables) == ["front", "headline", "depth-estimation", "semantic-segmentation"]
+
+
+def test_a_definition_can_be_for_some_suites_alone(tmp_path: Path, suite: Suite) -> None:
+    folder = tmp_path / "definitions"
+    folder.mkdir()
+    columns = "columns:\n  - { header: A, value: accuracy.miou }\n"
+    (folder / "everywhere.yaml").write_text(columns)
+    (folder / "here.yaml").write_text(f"suites: [example, other]\n{columns}")
+    (folder / "there.yaml").write_text(f"suites: [other]\n{columns}")
+    assert list(load_all(tmp_path, suite)) == ["everywhere", "here"]
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -74,6 +84,47 @@ def test_a_plan_that_is_slower_than_its_baseline_is_not_the_fastest(suite: Suite
     content = Content(Outcome(suite, slower, suite.metrics()))
     assert content.fastest_that_keeps(0.5, suite.experiments[0].id) is None
     assert build("one", load_all(TABLES, suite)["headline"], content).rows[0][3].text == "full"
+
+
+def judged(suite: Suite, records: list[Record], plans: dict[str, tuple[float, float]]) -> Content:
+    """With other speed-ups and shares of the accuracy, by plan, for the first experiment."""
+    changed = []
+    for record in records:
+        if record.case.experiment == suite.experiments[0].id and record.case.plan in plans:
+            speedup, kept = plans[record.case.plan]
+            own = {"speed": {"speedup": speedup}, "accuracy": {"miou": 0.75 * kept}}.get(record.measurement, {})
+            record = record.model_copy(update={"values": {**record.values, **own}})
+        changed.append(record)
+    return Content(Outcome(suite, changed, suite.metrics()))
+
+
+@pytest.mark.parametrize(
+    ("plans", "front"),
+    [
+        ({"mild": (1.2, 0.99), "strong": (1.5, 0.98)}, ["full", "mild", "strong"]),
+        ({"mild": (1.2, 0.97), "strong": (1.5, 0.98)}, ["full", "strong"]),
+        ({"mild": (1.2, 1.0), "strong": (1.1, 0.98)}, ["mild"]),
+        ({"mild": (0.9, 1.01), "strong": (0.8, 0.98)}, ["mild", "full"]),
+        ({"mild": (1.2, 0.99), "strong": (1.2, 0.99)}, ["full", "mild", "strong"]),
+    ],
+)
+def test_the_front_is_what_no_other_case_beats(suite, records, plans, front) -> None:
+    content = judged(suite, records, plans)
+    experiment = suite.experiments[0].id
+    assert [case.plan for case in content.front(experiment)] == front
+    table = build("front", load_all(TABLES, suite)["front"], content)
+    task, plan = ([column.header for column in table.columns].index(header) for header in ("Task", "Plan"))
+    assert [row[plan].text for row in table.rows if row[task].text == "semantic-segmentation"] == front
+
+
+def test_what_was_not_measured_is_not_on_the_front(suite: Suite, records: list[Record]) -> None:
+    content = Content(Outcome(suite, [r for r in records if r.measurement != "speed"], suite.metrics()))
+    assert [case.plan for case in content.front(suite.experiments[0].id)] == ["full"]
+
+
+def test_the_headline_is_about_the_hourglass(suite: Suite, records: list[Record]) -> None:
+    content = Content(Outcome(suite, records, suite.metrics()))
+    assert content.fastest_that_keeps(0.5, suite.experiments[0].id, "resolution") is None
 
 
 def test_an_error_that_shrinks_is_quality_that_grows() -> None:
