@@ -33,11 +33,35 @@ class Checksum(Document):
     binding: bool
 
 
+class Package(Document):
+    """A package of a package index that has the artifact in it.
+
+    Attributes:
+        name: As pip knows it.
+        version: Exactly.
+        size: Bytes of its wheel.
+        sha256: Of its wheel.
+        member: Path of the artifact in the wheel.
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+    version: Annotated[str, StringConstraints(pattern=r"^[0-9][\w.+!]*$")]
+    size: PositiveInt
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    member: Annotated[str, StringConstraints(pattern=r"^\w[\w.+-]*(/\w[\w.+-]*)*$")]
+
+    @property
+    def requirement(self) -> str:
+        """As pip takes it: ``name==version``."""
+        return f"{self.name}=={self.version}"
+
+
 class Entry(Document):
     """An artifact as the catalogue states it; the head of ``catalogue.yaml`` explains the fields."""
 
     file: FileName
     urls: tuple[Url, ...] = ()
+    package: Package | None = None
     size: PositiveInt | None = None
     about: PositiveInt | None = None
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
@@ -54,8 +78,14 @@ class Entry(Document):
 
     @model_validator(mode="after")
     def _can_be_had(self) -> Entry:
-        if not self.urls and self.page is None:
-            raise invalid("has neither `urls` nor a `page` that says where to get it", at=("file",))
+        if not self.urls and self.package is None and self.page is None:
+            raise invalid("has neither `urls`, nor a `package`, nor a `page` that says where to get it", at=("file",))
+        return self
+
+    @model_validator(mode="after")
+    def _what_a_package_has_is_known(self) -> Entry:
+        if self.package and not (self.sha256 and self.size and not self.urls):
+            raise invalid("needs the `size` and `sha256` of the file that is in it, and no `urls`", at=("package",))
         return self
 
 
@@ -85,6 +115,8 @@ class Artifact(Entry):
         size = self.size or self.about
         about = f" ({'' if self.size else 'about '}{readable(size)})" if size else ""
         places = [*([] if self.login or self.dead else self.urls[:1]), *([self.page] if self.page else [])]
+        if self.package:
+            places.append(f"the wheel of {self.package.requirement}, where it is {self.package.member}")
         return f"{self.file}{about} from {' or '.join(map(clean, places))}"
 
 

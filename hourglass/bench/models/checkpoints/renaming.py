@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+import torch
 from torch import Tensor
 
 
@@ -20,6 +21,10 @@ class Rule:
 
     names: tuple[str, ...]
     values: Callable[[Tensor], Sequence[Tensor]]
+    part: int | None = None
+    """Which part of its new value it is, if that is joined of several ..."""
+    axis: int = 0
+    """... along this axis."""
 
 
 Table = Mapping[str, str | Rule]
@@ -38,9 +43,20 @@ def parts(*names: str) -> Rule:
     return Rule(names, lambda value: value.tensor_split(len(names)))
 
 
+def joined(name: str, part: int, *, axis: int = 0) -> Rule:
+    """One of several values that become one: queries, keys and values that were matrices of their own."""
+    return Rule((name,), lambda value: [value], part, axis)
+
+
 def unbiased(weight: str, bias: str) -> Rule:
     """A weight whose bias may be missing, which is as good as zeros."""
     return Rule((weight, bias), lambda value: [value, value.new_zeros(len(value))])
+
+
+def uncounted(norm: str) -> Rule:
+    """The variance of a batch norm that was exported without its number of batches, which only training needs."""
+    names = (f"{norm}.running_var", f"{norm}.num_batches_tracked")
+    return Rule(names, lambda value: [value, torch.zeros((), dtype=torch.int64)])
 
 
 def transposed(name: str) -> Rule:
