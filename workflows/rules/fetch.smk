@@ -52,6 +52,11 @@ rule prepare:
 rule convert:
     input:
         lambda wildcards: downloaded([CARDS[wildcards.model].artifact]),
+        lambda wildcards: [
+            local(str(head))
+            for head in [CARDS[wildcards.model].existing_head()]
+            if head
+        ],
     output:
         "data/checkpoints/{model}.safetensors",
     log:

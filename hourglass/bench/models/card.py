@@ -43,6 +43,7 @@ class ModelCard(Document):
         shipped: Whether its weights come with the project.
         weights_file: Where its weights are, as safetensors, if neither with the project nor made of ``artifact``.
         artifact: Id of the published checkpoint that its weights are made of.
+        head: Whether a head that comes with the project is added to the weights of the checkpoint.
         layout: How the keys of that checkpoint are named; None if the model cannot be run outside of its own framework.
         inference: How images go through it when its accuracy is measured: a function, or the name of one of
             `INFERENCES` with its arguments. None for as they are.
@@ -59,6 +60,7 @@ class ModelCard(Document):
     shipped: bool = False
     weights_file: Path | None = None
     artifact: str | None = None
+    head: bool = False
     layout: str | None = None
     inference: dict[str, dict[str, Any]] | Callable[..., Any] | None = None
 
@@ -121,11 +123,13 @@ class ModelCard(Document):
     def weights_key(self) -> str | None:
         """What changes when its weights do: the id of a checkpoint, or a SHA-256; None if its builder brings them.
 
+        With a head, that is its SHA-256.
+
         Raises:
             UserError: There should be a file, and is none.
         """
         if self.artifact is not None:
-            return self.artifact
+            return weights.sha256(head) if (head := self.existing_head()) else self.artifact
         path = self.existing_weights(Path())
         return None if path is None else weights.sha256(path)
 
@@ -148,6 +152,17 @@ class ModelCard(Document):
             return data / "checkpoints" / f"{self.name}.safetensors"
         return weights.shipped(self.name) if self.shipped else self.weights_file
 
+    def existing_head(self) -> Path | None:
+        """Where the head lies that is added to the weights of the checkpoint; None if there is none to add.
+
+        Raises:
+            UserError: There should be a file, and is none.
+        """
+        path = weights.shipped(self.name) if self.head else None
+        if path is not None and not path.is_file():
+            raise UserError(f"{path}: the head of '{self.name}' is missing; {self._restore}")
+        return path
+
     def is_prepared(self, data: Path) -> bool:
         """Whether its weights are there, or come with its builder."""
         path = self.weights(data)
@@ -165,12 +180,16 @@ class ModelCard(Document):
         return path
 
     @property
+    def _restore(self) -> str:
+        return (
+            f"restore the file from the repository, name the folder that has it in {weights.FOLDER}, or run "
+            f"`hourglass train {self.name}`"
+        )
+
+    @property
     def _remedy(self) -> str:
         if self.shipped:
-            return (
-                f"restore the file from the repository, name the folder that has it in {weights.FOLDER}, or run "
-                f"`hourglass train {self.name}`"
-            )
+            return self._restore
         if self.artifact is None:
             return "restore the file"
         if self.layout is None:

@@ -60,10 +60,10 @@ def read_onnx(path: Path) -> dict[str, Tensor]:
     users = {name: node.name for node in reversed(nodes) for name in node.inputs}
     weights: dict[str, Tensor] = {}
     for name, tensor in tensors:
-        key, value = _called(name, tensor, users.get(name, ""))
+        key, weight = _called(name, tensor, users.get(name, ""))
         if key in weights:
             raise ValueError(f"it has two weights '{key}'")
-        weights[key] = value
+        weights[key] = weight
     return weights
 
 

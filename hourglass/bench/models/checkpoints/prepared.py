@@ -22,7 +22,8 @@ def prepare(
 ) -> Path:
     """Write the weights of a model as safetensors, unless they are there already; their path.
 
-    The file says where they come from: ``layout``, and ``source`` and ``sha256`` of the checkpoint.
+    The file says where they come from: ``layout``, ``source`` and ``sha256`` of the checkpoint, and the SHA-256 of the
+    ``head`` that comes with the project, if the model has one.
 
     Args:
         name: Of the model.
@@ -42,15 +43,18 @@ def prepare(
     target = out or card.weights(root)
     assert target is not None
     present = _origin(target)
-    published = {"model": name, "layout": layout, "source": downloads.get(card.artifact).file}
+    head = card.existing_head()
+    made_for = {"model": name, "layout": layout} | ({"head": _sha256(head)} if head else {})
+    published = made_for | {"source": downloads.get(card.artifact).file}
     if checkpoint is None and published.items() <= present.items():
         return target  # the download may be deleted by now
     source = checkpoint or downloads.fetch(card.artifact, root=root)
-    origin = {"model": name, "layout": layout, "source": source.name, "sha256": _sha256(source)}
+    origin = made_for | {"source": source.name, "sha256": _sha256(source)}
     if present == origin:
         return target
     try:
-        weights = fit(convert(layout, read_checkpoint(source)), models.build_meta(name))
+        published_weights = convert(layout, read_checkpoint(source))
+        weights = fit(published_weights | (read_checkpoint(head) if head else {}), models.build_meta(name))
     except UserError as error:
         raise UserError(error if str(source) in str(error) else f"{source}: {error}") from error
     _save(weights, target, origin)
