@@ -52,15 +52,12 @@ rule prepare:
 rule convert:
     input:
         lambda wildcards: downloaded([CARDS[wildcards.model].artifact]),
-        lambda wildcards: [
-            local(str(head))
-            for head in [CARDS[wildcards.model].existing_head()]
-            if head
-        ],
     output:
         "data/checkpoints/{model}.safetensors",
     log:
         f"{OUT}/logs/{{model}}.convert.log",
+    params:
+        weights=lambda wildcards: WEIGHTS[wildcards.model],
     message:
         "weights of {wildcards.model}"
     shell:
