@@ -118,13 +118,14 @@ class Clusters:
         sharp = [temperature / relative_temperature(part.tokens, *_grids(part), sharpness=1.0) for part in self._parts]
         return torch.cat(sharp).mean()
 
-    def labels(self) -> Tensor:
-        """(H, W) int64 of the first image: a number for the center nearest to each token."""
+    def labels(self, image: int = 0) -> Tensor:
+        """(H, W) int64 of an image of the batch: a number for the center nearest to each token."""
         found, numbered = [], 0
         for part in self._parts:
             counts = (part.rows.windows, part.columns.windows)
             windows, few = counts[0] * counts[1], part.centers.shape[1]
-            nearest = torch.cdist(part.tokens[:windows].float(), part.centers[:windows].float()).argmin(2)
+            of_image = slice(image * windows, (image + 1) * windows)
+            nearest = torch.cdist(part.tokens[of_image].float(), part.centers[of_image].float()).argmin(2)
             nearest = nearest + numbered + torch.arange(windows, device=nearest.device)[:, None] * few
             numbered += windows * few
             found.append(join(nearest[..., None], (part.rows.window, part.columns.window), counts))

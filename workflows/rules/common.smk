@@ -90,3 +90,18 @@ def measurements(kind=None):
             if file.endswith("/cost.json") or os.path.exists(file)
         ]
     )
+
+
+def galleries():
+    """The files of pictures that there will be; a measurement that an earlier version made may have none."""
+    due = {
+        each.case.id
+        for each in STATES
+        if MEASURE and each.measurement == "accuracy" and each.is_due
+    }
+    found = [
+        (each.case.id, f"{OUT}/{each.case.id}/gallery.json")
+        for each in STATES
+        if each.measurement == "accuracy"
+    ]
+    return [file for case, file in found if case in due or os.path.exists(file)]

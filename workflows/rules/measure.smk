@@ -2,11 +2,18 @@
 # a model or a baseline. A job that fails or is killed keeps what it has finished, and the next run makes the rest.
 
 
+MADE = {"cost": ["cost"], "accuracy": ["accuracy", "gallery"], "speed": ["speed"]}
+
+
 def due(measurement):
     """The jobs of a kind, longest last: name, a case, files, ids, and what makes Snakemake run them again."""
     for job in sorted(JOBS, key=lambda job: job.work):
         if job.measurement == measurement and (MEASURE or measurement == "cost"):
-            files = [f"{OUT}/{case.id}/{measurement}.json" for case in job.cases]
+            files = [
+                f"{OUT}/{case.id}/{name}.json"
+                for case in job.cases
+                for name in MADE[measurement]
+            ]
             changed = [
                 [
                     case.model_dump_json(),

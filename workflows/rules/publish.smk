@@ -49,6 +49,7 @@ rule tables:
 rule report:
     input:
         measurements(),
+        galleries(),
         ACCEPTED,
         DEFINITIONS,
         QUOTED,
@@ -66,6 +67,7 @@ rule report:
 rule track:
     input:
         measurements(),
+        galleries(),
     output:
         f"{OUT}/tracking.json",
     log:

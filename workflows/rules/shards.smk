@@ -37,6 +37,7 @@ rule merge:
         ),
     output:
         f"{OUT}/{{case}}/accuracy.json",
+        f"{OUT}/{{case}}/gallery.json",
     log:
         f"{OUT}/logs/{{case}}.accuracy.log",
     wildcard_constraints:

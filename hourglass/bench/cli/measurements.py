@@ -76,13 +76,16 @@ def merge(
     shards: Annotated[int | None, typer.Option(min=1, help="How many; default: as the suite says.")] = None,
 ) -> None:
     """Merge the shards of a case's accuracy: the same digits as if it had been measured in one piece."""
+    from hourglass.bench.results import gallery
     from hourglass.bench.results import shards as stored
     from hourglass.bench.results.records import save
     from hourglass.bench.suites.suite import Suite
 
     loaded = Suite.read(suite)
     chosen = loaded.case(case)
-    print(save(results, stored.merge(results, chosen, shards or loaded.shards_of(chosen))))
+    number = shards or loaded.shards_of(chosen)
+    print(save(results, stored.merge(results, chosen, number)))
+    gallery.save(results, chosen, stored.gallery(results, chosen, number))
 
 
 def cost(
@@ -270,9 +273,13 @@ def _finished(
 
 def _save(results: Path, measurement: Measurement, case: Case, found: Result | UserError) -> Path:
     from hourglass.bench import measuring
+    from hourglass.bench.results import gallery
     from hourglass.bench.results.records import record, save
 
     if isinstance(found, UserError):
         raise found
     provenance = measuring.provenance(case, found["conditions"])
-    return save(results, record(measurement, case, found["values"], found["samples"], provenance))
+    path = save(results, record(measurement, case, found["values"], found["samples"], provenance))
+    if measurement == "accuracy":
+        gallery.save(results, case, found.get("gallery", []))
+    return path

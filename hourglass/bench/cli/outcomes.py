@@ -21,6 +21,7 @@ from hourglass.bench.cli.options import (
     load_outcome,
     tables_folder,
 )
+from hourglass.registry import UserError
 
 if TYPE_CHECKING:
     from hourglass.bench.results.outcome import Outcome
@@ -65,11 +66,13 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about a suite's results."""
     from hourglass.bench.report.page import render
+    from hourglass.bench.results import gallery
     from hourglass.bench.storage.files import write_text
 
     outcome = load_outcome(suite, results, tables, data)
+    galleries = {case.id: gallery.load(results, case) for case in outcome.suite.cases if case.scored}
     path = results / outcome.suite.name / "report.html"
-    write_text(path, render(outcome, _tables(outcome, tables)))
+    write_text(path, render(outcome, _tables(outcome, tables), galleries, _ablations(outcome, results, tables, data)))
     print(path)
 
 
@@ -181,6 +184,19 @@ def _tables(outcome: Outcome, tables: Path) -> list[Table]:
     content = Content(outcome)
     definitions = load_all(tables_folder(tables), outcome.suite)
     return [build(name, definition, content) for name, definition in definitions.items()]
+
+
+def _ablations(outcome: Outcome, results: Path, tables: Path, data: Path) -> list[Table]:
+    """The tables of the suite that varies the method, if it has run here and is not itself what is reported."""
+    from hourglass.bench.suites import suite as suites
+
+    name = "ablations"
+    if outcome.suite.name == name or name not in suites.names() or not (results / name).is_dir():
+        return []
+    try:
+        return _tables(load_outcome(name, results, tables, data), tables)
+    except UserError:  # nothing of it is measured, or it has changed since
+        return []
 
 
 def _print_verdicts(outcome: Outcome) -> None:

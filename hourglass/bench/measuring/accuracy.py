@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import astuple, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import torch
 from rich.progress import track
 from torch import Tensor
 
+from hourglass.acceleration.clustering import Clusters, watched
 from hourglass.bench import tasks
 from hourglass.bench.datasets import Category, Dataset, Sample
+from hourglass.bench.measuring.album import Album, spread
 from hourglass.bench.measuring.running import Runner, reproducible, threads, to_float
 from hourglass.bench.measuring.types import WHOLE, Partial, Result, Shard
 from hourglass.registry import UserError
@@ -62,6 +65,7 @@ def measure_accuracies(
     batch: int = 1,
     seed: int = 0,
     predictions: Sequence[Path | None] | None = None,
+    gallery: bool = False,
 ) -> list[Result]:
     """As `measure_accuracy`, of several tasks whose output is the same: the images go through the model once.
 
@@ -72,15 +76,13 @@ def measure_accuracies(
         batch: As for `measure_accuracy`.
         seed: As for `measure_accuracy`.
         predictions: A folder for each task; None saves none.
+        gallery: Whether a few of the images are kept with their predictions. It changes no value.
 
     Raises:
         UserError: As `measure_accuracy`.
     """
-    scored = _scored(runner, views, WHOLE, images, batch, seed, predictions or [None] * len(views))
-    return [
-        {"values": scorer.values(), "samples": partial["samples"], "conditions": partial["conditions"]}
-        for scorer, partial in scored
-    ]
+    scored = _scored(runner, views, WHOLE, images, batch, seed, predictions or [None] * len(views), gallery)
+    return [_result(scorer, [partial]) for scorer, partial in scored]
 
 
 def measure_shard(
@@ -92,13 +94,14 @@ def measure_shard(
     images: int | None = None,
     batch: int = 1,
     seed: int = 0,
+    gallery: bool = False,
 ) -> Partial:
-    """Count one shard of the images, for `merged` to make metrics of; the arguments are those of `measure_accuracy`.
+    """Count one shard of the images, for `merged` to make metrics of; the arguments are those of `measure_accuracies`.
 
     Raises:
         UserError: As `measure_accuracy`.
     """
-    ((_, partial),) = _scored(runner, [(data, task)], shard, images, batch, seed, [None])
+    ((_, partial),) = _scored(runner, [(data, task)], shard, images, batch, seed, [None], gallery)
     return partial
 
 
@@ -112,8 +115,7 @@ def merged(task: str, partials: Sequence[Partial]) -> Result:
     scorer = tasks.scorer(tasks.get(task), [Category(*category) for category in partials[0]["categories"]])
     for partial in partials:
         scorer.merge(partial["state"])
-    images = sum(partial["samples"]["images"] for partial in partials)
-    return {"values": scorer.values(), "samples": {"images": images}, "conditions": partials[0]["conditions"]}
+    return _result(scorer, partials)
 
 
 def score(
@@ -138,12 +140,18 @@ def score(
         seed: Of models that are random; with the index of its first image, it is a batch's own.
         predictions: As for `measure_accuracy`.
     """
-    (scorer,) = _score(runner, [(data, task)], images, batch, seed, [predictions])
+    (scorer,) = _score(runner, [(data, task)], images, batch, seed, [predictions], [None])
     return scorer
 
 
 def _score(
-    runner: Runner, views: Sequence[View], images: range, batch: int, seed: int, predictions: Sequence[Path | None]
+    runner: Runner,
+    views: Sequence[View],
+    images: range,
+    batch: int,
+    seed: int,
+    predictions: Sequence[Path | None],
+    albums: Sequence[Album | None],
 ) -> list[tasks.Scorers]:
     scorers = [tasks.scorer(task, data.categories) for data, task in views]
     writers = [
@@ -154,14 +162,18 @@ def _score(
         for indices, shown in _batches(views[0][0], images, batch):
             torch.manual_seed(seed + indices.start)
             sizes = [(sample.image.shape[1], sample.image.shape[2]) for sample in shown]
-            output = runner(_batch(shown, runner))
-            for (data, task), scorer, writer in zip(views, scorers, writers, strict=True):
+            kept = any(album is not None and album.wants(indices) for album in albums)
+            with watched() if kept else nullcontext([]) as clusters:
+                output = runner(_batch(shown, runner))
+            for (data, task), scorer, writer, album in zip(views, scorers, writers, albums, strict=True):
                 samples = shown if data is views[0][0] else [data[index] for index in indices]
-                for prediction, sample in zip(task.predict(output, sizes, data.categories), samples, strict=True):
-                    found = _on_cpu(prediction)
-                    scorer.add(found, sample)
+                found = [_on_cpu(prediction) for prediction in task.predict(output, sizes, data.categories)]
+                for prediction, sample in zip(found, samples, strict=True):
+                    scorer.add(prediction, sample)
                     if writer is not None:
-                        writer.add(found, sample)
+                        writer.add(prediction, sample)
+                if album is not None:
+                    album.add(indices, samples, found, _of_whole_images(clusters, len(shown)))
     for writer in writers:
         if writer is not None:
             writer.close()
@@ -176,14 +188,16 @@ def _scored(
     batch: int,
     seed: int,
     predictions: Sequence[Path | None],
+    gallery: bool,
 ) -> list[tuple[tasks.Scorers, Partial]]:
     data = views[0][0]
     count = len(data) if images is None else images
     if count > len(data):
         raise UserError(f"images: {count} asked for, but the {data.split} split of '{data.name}' has {len(data)}")
     indices = shard.images(count, batch)
+    albums = [Album(task, data.categories, spread(count)) if gallery else None for data, task in views]
     with threads(THREADS), reproducible(seed):
-        scorers = _score(runner, views, indices, batch, seed, predictions)
+        scorers = _score(runner, views, indices, batch, seed, predictions, albums)
         attention = runner.attention(_batch([data[0]], runner))
     return [
         (
@@ -193,10 +207,28 @@ def _scored(
                 "categories": [astuple(category) for category in data.categories],
                 "samples": {"images": len(indices)},
                 "conditions": runner.conditions(threads=THREADS, attention=attention, data=data.fingerprint),
+                **({"gallery": album.entries} if album else {}),
             },
         )
-        for (data, _), scorer in zip(views, scorers, strict=True)
+        for (data, _), scorer, album in zip(views, scorers, albums, strict=True)
     ]
+
+
+def _result(scorer: tasks.Scorers, partials: Sequence[Partial]) -> Result:
+    """Of the scorer that has counted all that the partials have."""
+    found: Result = {
+        "values": scorer.values(),
+        "samples": {"images": sum(partial["samples"]["images"] for partial in partials)},
+        "conditions": partials[0]["conditions"],
+    }
+    if "gallery" in partials[0]:
+        found["gallery"] = [entry for partial in partials for entry in partial.get("gallery", [])]
+    return found
+
+
+def _of_whole_images(clusters: Sequence[Clusters], batch: int) -> Clusters | None:
+    """The clusters of a batch, if its images went through the model in one piece, and once."""
+    return clusters[0] if len(clusters) == 1 and len(clusters[0].small) == batch else None
 
 
 def _batches(data: Dataset, images: range, batch: int) -> Iterator[tuple[range, list[Sample]]]:

@@ -71,6 +71,7 @@ def accuracies(
         batch=first.batch,
         seed=first.seed,
         predictions=predictions,
+        gallery=True,
     )
     return {case.id: result for case, result in zip(cases, found, strict=True)}
 
@@ -83,7 +84,9 @@ def accuracy_of_shard(case: Case, data: Path, shard: Shard, *, device: str = "cp
     """
     images, task = _data(case, data), _task(case)
     runner = _evaluated(case, device, data)
-    return measure_shard(runner, images, task, shard, images=case.images, batch=case.batch, seed=case.seed)
+    return measure_shard(
+        runner, images, task, shard, images=case.images, batch=case.batch, seed=case.seed, gallery=True
+    )
 
 
 def cost(case: Case, data: Path, *, device: str | None = None) -> Result:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from hourglass.registry import UserError
 
@@ -20,6 +20,8 @@ class Partial(TypedDict):
     """As of `Result`."""
     conditions: dict[str, Any]
     """As of `Result`."""
+    gallery: NotRequired[list[dict[str, Any]]]
+    """As of `Result`."""
 
 
 class Result(TypedDict):
@@ -31,6 +33,8 @@ class Result(TypedDict):
     """Raw samples behind the values, and what else helps to read them."""
     conditions: dict[str, Any]
     """Under which the values hold: device, threads, attention kernels, data."""
+    gallery: NotRequired[list[dict[str, Any]]]
+    """Of accuracy, if asked for: some images with what was predicted for them, as `album` makes them."""
 
 
 @dataclass(frozen=True)

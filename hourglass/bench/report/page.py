@@ -3,91 +3,83 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from hourglass.bench.report.figures import Panel, Point, svg
+from hourglass.bench.report import plots, timings, words
+from hourglass.bench.report.exhibition import Galleries, exhibition
+from hourglass.bench.report.fronts import charts, method_of
+from hourglass.bench.report.headline import highlight
 from hourglass.bench.results.outcome import Outcome
-from hourglass.bench.results.records import common_provenance
+from hourglass.bench.results.records import common_provenance, rows
 from hourglass.bench.results.verdict import findings, passed
-from hourglass.bench.suites.suite import Case, Experiment
 from hourglass.bench.tables.content import KEEP, Content
 from hourglass.bench.tables.model import Table
 from hourglass.bench.tables.render import html
 
-COSTS = (("cost", "gmacs_executed", "GMACs executed"), ("speed", "latency_ms", "latency [ms]"))
+BESIDE_THE_PAPER = "paper-"
+"""What the names of tables with published rows begin with."""
+NO_GALLERIES: Galleries = {}
 
 
-@dataclass(frozen=True)
-class Highlight:
-    """The headline of one experiment."""
-
-    task: str
-    model: str
-    dataset: str
-    plan: str
-    speedup: float | None
-    kept: float | None
-    metric: str
-
-
-def render(outcome: Outcome, tables: Sequence[Table]) -> str:
-    """The page as HTML.
+def render(
+    outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_GALLERIES, ablations: Sequence[Table] = ()
+) -> str:
+    """The page as HTML: one file that loads nothing; its links lead to the measurements beside it.
 
     Args:
         outcome: The suite with its measurements and verdicts.
         tables: Those to print: the ones that are not about a single task first.
+        galleries: Pictures of the cases.
+        ablations: Tables of the suite that varies the method, if it has run.
     """
     content = Content(outcome)
+    shown = exhibition(content, galleries)
+    experiments, measured = outcome.suite.experiments, _rows(outcome)
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(Path(__file__).parent / "template"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters.update(task_title=words.title_of, target=words.case_target, method=method_of, table=_table)
+    environment.globals.update(canvas=plots, ground=timings)
     return environment.get_template("page.html").render(
         suite=outcome.suite,
         passed=passed(outcome.verdicts),
         counts=Counter(verdict.status for verdict in outcome.verdicts),
-        findings=findings(outcome.verdicts),
-        highlights=[_highlight(experiment, content) for experiment in outcome.suite.experiments],
-        figures=[(experiment, Markup(_figure(experiment, content))) for experiment in outcome.suite.experiments],
-        tables=[Markup(html(table)) for table in tables],
+        failing=[verdict for verdict in outcome.verdicts if verdict.fails],
+        findings=[found for found in findings(outcome.verdicts) if found[:2] not in _failing(outcome)],
+        left_out=outcome.left_out,
+        known={case.id for case in outcome.suite.cases},
+        highlights=[highlight(experiment, content, shown) for experiment in experiments],
+        fronts=[(each, [plots.drawn(chart) for chart in charts(each, content)]) for each in experiments],
+        timings=[(each, found) for each in experiments if (found := timings.timing(each, outcome.records))],
+        shown=shown,
+        tables=[table for table in tables if not table.name.startswith(BESIDE_THE_PAPER)],
+        beside=[table for table in tables if table.name.startswith(BESIDE_THE_PAPER)],
+        ablations=ablations,
+        cases=[(case, measured[case.id]) for case in outcome.suite.cases if case.id in measured],
         provenance=common_provenance(outcome.records),
         keep=KEEP,
     )
 
 
-def _highlight(experiment: Experiment, content: Content) -> Highlight:
-    metric = content.outcome.metrics[experiment.id]
-    case = content.fastest_that_keeps(KEEP, experiment.id)
-    if case is None:
-        return Highlight(experiment.task, experiment.model, experiment.dataset, "", None, None, metric.title)
-    speedup, kept = content.value(case, "speed", "speedup"), content.accuracy_kept(case)
-    return Highlight(experiment.task, experiment.model, experiment.dataset, case.plan, speedup, kept, metric.title)
+def _failing(outcome: Outcome) -> set[tuple[str, str]]:
+    return {(verdict.status, verdict.detail) for verdict in outcome.verdicts if verdict.fails}
 
 
-def _figure(experiment: Experiment, content: Content) -> str:
-    metric = content.outcome.metrics[experiment.id]
-    cases = [case for case in content.outcome.suite.cases if case.experiment == experiment.id]
-    baseline = content.value(cases[0], "accuracy", metric.name)
-    keep = None
-    if baseline is not None:
-        keep = baseline * KEEP if metric.higher_is_better else baseline / KEEP
-    return svg(
-        [
-            Panel(label, metric.title, tuple(_points(cases, metric.name, measurement, quantity, content)), keep)
-            for measurement, quantity, label in COSTS
-        ]
-    )
+def _rows(outcome: Outcome) -> Mapping[str, list[Any]]:
+    """What was measured, by case."""
+    found: dict[str, list[Any]] = {}
+    for row in rows(outcome.records):
+        found.setdefault(row.case, []).append(row)
+    return found
 
 
-def _points(cases: Sequence[Case], metric: str, measurement: str, quantity: str, content: Content) -> list[Point]:
-    points = []
-    for case in cases:
-        cost = content.value(case, measurement, quantity)
-        accuracy = content.value(case, "accuracy", metric)
-        if cost is not None and accuracy is not None:
-            points.append(Point("baseline" if case.is_baseline else case.plan, case.is_baseline, cost, accuracy))
-    return points
+def _table(table: Table) -> Markup:
+    return Markup(html(table, root="../"))

@@ -57,11 +57,24 @@ def merge(results: Path, case: Case, shards: int) -> stored.Record:
     """
     from hourglass.bench import measuring
 
-    paths = [path_of(results, case, Shard(number, shards)) for number in range(1, shards + 1)]
-    parts = [_load(path, case) for path in paths]
-    provenance = {"shards": shards, **_common(dict(zip(paths, parts, strict=True)))}
-    measured = measuring.merged(case.task, [cast("Partial", part.partial) for part in parts])
+    parts = _all(results, case, shards)
+    provenance = {"shards": shards, **_common(parts)}
+    measured = measuring.merged(case.task, [cast("Partial", part.partial) for part in parts.values()])
     return stored.record("accuracy", case, measured["values"], measured["samples"], provenance)
+
+
+def gallery(results: Path, case: Case, shards: int) -> list[dict[str, Any]]:
+    """The pictures that the shards of a case have, as of `hourglass.bench.measuring.Result`.
+
+    Raises:
+        UserError: A shard is missing or is damaged.
+    """
+    return [entry for part in _all(results, case, shards).values() for entry in part.partial.get("gallery", [])]
+
+
+def _all(results: Path, case: Case, shards: int) -> dict[Path, Part]:
+    paths = [path_of(results, case, Shard(number, shards)) for number in range(1, shards + 1)]
+    return {path: _load(path, case) for path in paths}
 
 
 def _common(parts: Mapping[Path, Part]) -> dict[str, Any]:

@@ -79,9 +79,15 @@ def comma_separated(table: Table) -> str:
     return text.getvalue()
 
 
-def html(table: Table) -> str:
-    """A ``figure`` with a ``table``; cells carry the verdict as class and the file they come from as title."""
-    return TEMPLATES.get_template("table.html").render(table=table)
+def html(table: Table, *, root: str | None = None) -> str:
+    """A ``figure`` with a ``table``; cells carry the verdict as class and the file they come from as title.
+
+    Args:
+        table: Which.
+        root: Where the folder of all results is, seen from the page: numbers are links to their files then, cells carry
+            what they are sorted by, and the table scrolls inside a frame.
+    """
+    return TEMPLATES.get_template("table.html").render(table=table, root=root)
 
 
 FORMATS: dict[str, Callable[[Table], str]] = {
