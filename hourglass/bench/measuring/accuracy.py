@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,8 @@ def _score(
             torch.manual_seed(seed + indices.start)
             sizes = [(sample.image.shape[1], sample.image.shape[2]) for sample in shown]
             kept = any(album is not None and album.wants(indices) for album in albums)
-            with watched() if kept else nullcontext([]) as clusters:
+            seen: AbstractContextManager[Sequence[Clusters]] = watched() if kept else nullcontext(())
+            with seen as clusters:
                 output = runner(_batch(shown, runner))
             for (data, task), scorer, writer, album in zip(views, scorers, writers, albums, strict=True):
                 samples = shown if data is views[0][0] else [data[index] for index in indices]
@@ -199,19 +200,18 @@ def _scored(
     with threads(THREADS), reproducible(seed):
         scorers = _score(runner, views, indices, batch, seed, predictions, albums)
         attention = runner.attention(_batch([data[0]], runner))
-    return [
-        (
-            scorer,
-            {
-                "state": scorer.state(),
-                "categories": [astuple(category) for category in data.categories],
-                "samples": {"images": len(indices)},
-                "conditions": runner.conditions(threads=THREADS, attention=attention, data=data.fingerprint),
-                **({"gallery": album.entries} if album else {}),
-            },
-        )
-        for (data, _), scorer, album in zip(views, scorers, albums, strict=True)
-    ]
+    scored = []
+    for (data, _), scorer, album in zip(views, scorers, albums, strict=True):
+        partial: Partial = {
+            "state": scorer.state(),
+            "categories": [astuple(category) for category in data.categories],
+            "samples": {"images": len(indices)},
+            "conditions": runner.conditions(threads=THREADS, attention=attention, data=data.fingerprint),
+        }
+        if album is not None:
+            partial["gallery"] = album.entries
+        scored.append((scorer, partial))
+    return scored
 
 
 def _result(scorer: tasks.Scorers, partials: Sequence[Partial]) -> Result:

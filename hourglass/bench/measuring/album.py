@@ -9,7 +9,7 @@ from typing import Any
 from hourglass.acceleration.clustering import Clusters
 from hourglass.bench import pictures, tasks
 from hourglass.bench.datasets import Category, Sample
-from hourglass.bench.pictures.layers import encoded
+from hourglass.bench.pictures.layers import encoded, enlarged
 
 IMAGES = 4
 
@@ -80,5 +80,6 @@ class Album:
             layer = pictures.layer(self._task.name, size, shown, self._categories, scale=sample.target)
             drawn[name] = encoded(layer)
         if clusters is not None:
-            drawn["clusters"] = encoded(pictures.borders(size, clusters.labels(place).cpu().numpy()))
+            labels = clusters.labels(place).cpu().numpy()
+            drawn["clusters"] = encoded(pictures.borders(enlarged(size), labels))
         return drawn

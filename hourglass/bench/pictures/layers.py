@@ -65,6 +65,12 @@ def encoded(picture: NDArray[np.uint8], *, photo: bool = False) -> str:
     return base64.b64encode(content.getvalue()).decode("ascii")
 
 
+def enlarged(size: Size) -> Size:
+    """The size at which a layer is drawn that has thin lines: as large as one can be stored, in whole multiples."""
+    scale = max(1, MOST // max(size))
+    return size[0] * scale, size[1] * scale
+
+
 def decoded(text: str) -> NDArray[np.uint8]:
     """The picture in text from `encoded`; layers as RGBA.
 

@@ -64,7 +64,8 @@ def is_drawn(task: str) -> bool:
 def _semantic(size: Size, labels: Tensor, categories: Categories, scale: Any) -> Layer:
     palette = np.zeros((IGNORED + 1, 4), np.uint8)
     palette[: len(categories)] = [(*category.color, OPACITY) for category in categories]
-    return palette[labels.numpy()]
+    painted: Layer = palette[labels.numpy()]
+    return painted
 
 
 def _depth(size: Size, depth: Tensor, categories: Categories, scale: Tensor | None) -> Layer:

@@ -137,7 +137,7 @@ def _shots(case: Case, pairs: Iterable[tuple[Entry, Entry]], metric: Metric, int
         try:
             layers = [decoded(entry.pictures["prediction"]) for entry in (before, after)]
             for kind in ("image", "truth"):
-                decoded(before.pictures[kind])  # type: ignore[index]
+                decoded(before.pictures[kind])
             if "clusters" in after.pictures:
                 decoded(after.pictures["clusters"])
             if layers[0].shape != layers[1].shape:

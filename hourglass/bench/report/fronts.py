@@ -14,7 +14,7 @@ def charts(experiment: Experiment, content: Content) -> list[Chart]:
     """Accuracy against measured speed-up, and against executed multiply-accumulates; those that have points."""
     metric = content.outcome.metrics[experiment.id]
     cases = [case for case in content.outcome.suite.cases if case.experiment == experiment.id]
-    series = tuple(dict.fromkeys(map(method_of, cases)))
+    series = tuple(dict.fromkeys(map(method_of, content.outcome.suite.cases)))
     baseline = content.value(cases[0], "accuracy", metric.name)
     factor = 100 if metric.unit == "fraction" else 1
     keep = None

@@ -16,7 +16,9 @@ class Highlight:
     """The headline of one experiment.
 
     Attributes:
-        case: The fastest that keeps enough of the accuracy; None if there is none.
+        case: The fastest that keeps enough of the accuracy; else, of those that are faster, the one that keeps most;
+            None if there is none either.
+        is_enough: Whether it keeps enough.
         saved: Share of the multiply-accumulates that it saves.
         before: Accuracy of the baseline, in words.
         after: Accuracy of the case.
@@ -30,6 +32,7 @@ class Highlight:
     experiment: Experiment
     metric: str
     case: Case | None
+    is_enough: bool = False
     method: str = ""
     target: str = ""
     speedup: float | None = None
@@ -48,7 +51,8 @@ class Highlight:
 def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Highlight:
     """The headline of an experiment."""
     metric = content.outcome.metrics[experiment.id]
-    case = content.fastest_that_keeps(KEEP, experiment.id)
+    enough = content.fastest_that_keeps(KEEP, experiment.id)
+    case = enough or _closest(experiment, content)
     if case is None:
         return Highlight(experiment, metric.title, None)
     value, before = content.value(case, "accuracy", metric.name), content.baseline_value(case, "accuracy", metric.name)
@@ -59,6 +63,7 @@ def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Hi
         experiment=experiment,
         metric=metric.title,
         case=case,
+        is_enough=enough is not None,
         method=method_of(case),
         target=case_target(case),
         speedup=content.value(case, "speed", "speedup"),
@@ -73,3 +78,13 @@ def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Hi
         worst=room.worst if room else None,
         pictures=wing.anchor if wing else "",
     )
+
+
+def _closest(experiment: Experiment, content: Content) -> Case | None:
+    faster = [
+        (kept, case)
+        for case in content.outcome.suite.cases
+        if case.experiment == experiment.id and (content.value(case, "speed", "speedup") or 0) > 1
+        if (kept := content.accuracy_kept(case)) is not None
+    ]
+    return max(faster, key=lambda pair: pair[0])[1] if faster else None

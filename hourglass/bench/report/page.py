@@ -16,7 +16,7 @@ from hourglass.bench.report.fronts import charts, method_of
 from hourglass.bench.report.headline import highlight
 from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import common_provenance, rows
-from hourglass.bench.results.verdict import findings, passed
+from hourglass.bench.results.verdict import Verdict, findings, passed
 from hourglass.bench.tables.content import KEEP, Content
 from hourglass.bench.tables.model import Table
 from hourglass.bench.tables.render import html
@@ -52,8 +52,8 @@ def render(
         suite=outcome.suite,
         passed=passed(outcome.verdicts),
         counts=Counter(verdict.status for verdict in outcome.verdicts),
-        failing=[verdict for verdict in outcome.verdicts if verdict.fails],
-        findings=[found for found in findings(outcome.verdicts) if found[:2] not in _failing(outcome)],
+        failing=[verdict for verdict in outcome.verdicts if _is_named(verdict)],
+        findings=findings(verdict for verdict in outcome.verdicts if not _is_named(verdict)),
         left_out=outcome.left_out,
         known={case.id for case in outcome.suite.cases},
         highlights=[highlight(experiment, content, shown) for experiment in experiments],
@@ -69,8 +69,9 @@ def render(
     )
 
 
-def _failing(outcome: Outcome) -> set[tuple[str, str]]:
-    return {(verdict.status, verdict.detail) for verdict in outcome.verdicts if verdict.fails}
+def _is_named(verdict: Verdict) -> bool:
+    """Whether it gets a line of its own; what is missing shares one with all that is missing for the same reason."""
+    return verdict.fails and verdict.status != "missing"
 
 
 def _rows(outcome: Outcome) -> Mapping[str, list[Any]]:

@@ -18,6 +18,8 @@ SHAPES = (
     "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
 )
 """Marks of the series, in their order; one after the last has the first again, in another colour."""
+COLORS = 7
+"""Of the page, for the series in their order."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Drawing(NamedTuple):
     ticks_y: list[tuple[float, str]]
     keep: float | None
 
+    @property
+    def names(self) -> set[str]:
+        """The series that have points."""
+        return {mark.point.series for mark in self.marks}
+
 
 class Axis:
     """From values to pixels, with room at both ends."""
@@ -156,7 +163,7 @@ def _room_for(
     text: str, x: float, y: float, taken: list[tuple[float, float, float, float]]
 ) -> tuple[float, float, str] | None:
     """Where beside a mark a text can stand without touching anything, which it then takes; None if nowhere."""
-    wide = 6.2 * len(text)
+    wide = 7.2 * len(text)
     for left, top, at, anchor in (
         (x - wide / 2, y - 21, (x, y - 10), "middle"),
         (x - wide / 2, y + 8, (x, y + 18), "middle"),

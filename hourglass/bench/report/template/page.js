@@ -57,20 +57,28 @@
   // What a mark stands for, at the pointer or at the mark that has the focus.
   const tip = document.getElementById("tip");
   const hide = () => { tip.hidden = true; };
-  const tell = (event) => {
-    const mark = event.target.closest?.("[data-tip]");
-    if (!mark) return hide();
+  const tell = (mark, left, top) => {
     tip.textContent = mark.dataset.tip;
     tip.hidden = false;
-    const place = mark.getBoundingClientRect();
-    const left = event.type === "focusin" ? place.left + place.width / 2 : event.clientX;
-    const top = event.type === "focusin" ? place.top : event.clientY;
     tip.style.left = `${Math.max(8, Math.min(left - tip.offsetWidth / 2, innerWidth - tip.offsetWidth - 8))}px`;
     tip.style.top = `${top - tip.offsetHeight - 16 > 0 ? top - tip.offsetHeight - 16 : top + 20}px`;
   };
-  for (const kind of ["pointerover", "pointermove", "focusin"]) document.addEventListener(kind, tell);
+  const tellFocused = () => {
+    const mark = document.activeElement;
+    if (!mark?.dataset.tip) return hide();
+    const place = mark.getBoundingClientRect();
+    tell(mark, place.left + place.width / 2, place.top);
+  };
+  for (const kind of ["pointerover", "pointermove"]) {
+    document.addEventListener(kind, (event) => {
+      const mark = event.target.closest?.("[data-tip]");
+      if (mark) tell(mark, event.clientX, event.clientY);
+      else hide();
+    });
+  }
+  document.addEventListener("focusin", tellFocused);
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, true);
+  document.addEventListener("scroll", () => { if (!tip.hidden) tellFocused(); }, true);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
 
   // A link to a case opens it.
