@@ -29,7 +29,7 @@ class Shot(NamedTuple):
         after: The same with the plan.
         change: By how much it differs.
         loss: The same as a number, in the metric's unit.
-        apart: Share of the pixels that are drawn in another way.
+        apart: Share of the pixels that are labelled otherwise, in words; empty where colours stand for numbers.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Shot(NamedTuple):
     after: str
     change: str
     loss: float
-    apart: float
+    apart: str
     image: str
     truth: str
     baseline: str
@@ -144,7 +144,8 @@ def _shots(case: Case, pairs: Iterable[tuple[Entry, Entry]], metric: Metric, int
                 continue
         except (KeyError, ValueError):
             continue
-        apart = difference(*layers, gradual=metric.unit != "fraction" or case.task == "depth-estimation")
+        gradual = case.task == "depth-estimation"
+        apart = difference(*layers, gradual=gradual)
         shared, own = anchor(case.baseline_id, str(before.index)), anchor(case.id, str(after.index))
         keys = {kind: f"{shared}.{kind}" for kind in ("image", "truth", "prediction")}
         into.update({key: before.pictures[kind] for kind, key in keys.items()})  # type: ignore[index]
@@ -159,7 +160,7 @@ def _shots(case: Case, pairs: Iterable[tuple[Entry, Entry]], metric: Metric, int
             after=amount(value, metric),
             change=changed(value, reference, metric),
             loss=loss(value, reference, metric),
-            apart=share(apart),
+            apart="" if gradual else f"{100 * share(apart):.1f} %",
             image=keys["image"],
             truth=keys["truth"],
             baseline=keys["prediction"],
