@@ -170,8 +170,8 @@ class Hourglass(Patch):
         tokens: Any = args[0] if name is None else kwargs.get(name)
         if not isinstance(tokens, Tensor):
             raise ValueError(
-                f"block {index} got a {type(tokens).__name__} in place of tokens: torch.fx and torch.jit.script cannot "
-                "follow the hourglass; use torch.export or torch.compile"
+                f"block {index} got a {type(tokens).__name__} in place of tokens: torch.fx cannot follow the "
+                "hourglass; use torch.export or torch.compile"
             )
         if index == self._first:
             state = self._begin(index, block, tokens, args)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
 # On the module, not on what is around it: whoever holds either of them finds it.
 _PATCH = "_hourglass_patch"
+_SCRIPT = "__prepare_scriptable__"  # torch.jit.script calls it before anything else
 _OWN = ("hourglass.", "transformers.", "torch.", "accelerate.")
 
 
@@ -26,6 +27,7 @@ class Patch:
         self._handles: list[RemovableHandle] = []
         self._extended: list[nn.Module] = []
         encoder.__dict__[_PATCH] = self
+        encoder.__dict__[_SCRIPT] = _refuse_scripting
 
     def before(self, module: nn.Module, hook: Callable[..., Any]) -> None:
         """Calls ``hook(module, args, kwargs)`` before a module's forward; it may return others."""
@@ -74,6 +76,7 @@ class Patch:
             module.__class__ = type(module)._hourglass_base  # type: ignore[attr-defined]
             module.__dict__.pop(_PATCH, None)
         self.encoder.__dict__.pop(_PATCH, None)
+        self.encoder.__dict__.pop(_SCRIPT, None)
 
 
 def patch_of(module: nn.Module) -> Any:
@@ -97,6 +100,13 @@ def watched(module: nn.Module) -> bool:
     """Whether a user's forward hook looks at what a module with a hook of ours returns."""
     hooks = module._forward_hooks
     return len(hooks) > 1 and any(map(foreign, hooks.values()))
+
+
+def _refuse_scripting() -> NoReturn:
+    raise ValueError(
+        "torch.jit.script cannot follow what was put into this model: use torch.export, torch.compile or "
+        "torch.jit.trace, or take it out first"
+    )
 
 
 @cache

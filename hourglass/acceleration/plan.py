@@ -12,6 +12,8 @@ Form = Literal["residual", "published"]
 
 _PUBLISHED_TEMPERATURE = 0.02
 _NEIGHBORS = {"residual": 4, "published": 20}
+_MOST_ITERATIONS = 1_000
+_MOST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Plan:
             stages in a hierarchical model; from 0 to one less than the number of blocks.
         clusters: Rows and columns of the cluster grid: of the whole image in a plain ViT, of each attention window in
             a windowed one.
-        iterations: Clustering iterations (kappa), at least 1.
+        iterations: Clustering iterations (kappa), 1 to 1,000.
         window: Side of the square neighbourhood of cells a token may join (lambda), odd.
         temperature: Factor on the squared distance between tokens and centers (tau), above 0. In the residual form
             None, the default, stands for `sharpness` over the mean squared distance of a token to the mean of its
@@ -68,7 +70,7 @@ class Plan:
         for size in clusters:
             _check_count("clusters", size, least=1)
         object.__setattr__(self, "clusters", tuple(clusters))  # YAML knows lists only
-        _check_count("iterations", self.iterations, least=1)
+        _check_count("iterations", self.iterations, least=1, most=_MOST_ITERATIONS)
         _check_count("window", self.window, least=1)
         if self.window % 2 == 0:
             raise ValueError(f"plan.window must be odd, so that it has a middle cell, got {self.window}")
@@ -89,11 +91,13 @@ class Plan:
         _check_choice("semantics", self.semantics, get_args(Semantics))
 
 
-def _check_count(field: str, value: object, least: int) -> None:
+def _check_count(field: str, value: object, least: int, most: int = _MOST) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"plan.{field} must be an integer, got {value!r}")
     if value < least:
         raise ValueError(f"plan.{field} must be at least {least}, got {value}")
+    if value > most:
+        raise ValueError(f"plan.{field} must be at most {most}, got {value}")
 
 
 def _check_positive(field: str, value: object) -> None:

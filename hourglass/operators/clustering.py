@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from hourglass.operators.arguments import Semantics, check_clustering
 from hourglass.operators.clustering_local import cluster_local
 from hourglass.operators.observe import OperatorCall, is_observed, observed
+from hourglass.operators.pooling import cell_means
 from hourglass.operators.precision import full_precision, working_dtype
 from hourglass.operators.tiling import choose_tiling
 
@@ -117,7 +118,7 @@ def weighted_means(tokens: Tensor, log_affinity: Tensor, centers: Tensor, semant
 
 def pooled(tokens: Tensor, grid: tuple[int, int], clusters: tuple[int, int]) -> Tensor:
     """The initial centers: adaptive average pooling of the grid; (B, H * W, C) -> (B, h * w, C)."""
-    return F.adaptive_avg_pool2d(image_of(tokens, grid), clusters).flatten(2).transpose(1, 2)
+    return cell_means(image_of(tokens, grid), clusters).flatten(2).transpose(1, 2)
 
 
 def image_of(tokens: Tensor, grid: tuple[int, int]) -> Tensor:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from hourglass.operators.arguments import check_relative_temperature
 from hourglass.operators.clustering import image_of
 from hourglass.operators.observe import OperatorCall, is_observed, observed
+from hourglass.operators.pooling import cell_means
 from hourglass.operators.precision import full_precision, working_dtype
 
 # A computed distance may be wrong by so many roundings of the distances between cells.
@@ -59,7 +60,7 @@ def _relative_temperature(
     dtype = working_dtype(tokens)
     with full_precision(tokens.device):
         image = image_of(tokens.detach().to(dtype), grid)
-        means = F.adaptive_avg_pool2d(image, clusters)
+        means = cell_means(image, clusters)
         spread = mean_square(image - F.interpolate(means, size=grid, mode="nearest"))
         between = mean_square(means - means.mean(dim=(2, 3), keepdim=True))
         if windows > 1:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -177,6 +179,19 @@ def test_a_bad_suite_is_one_line_before_any_job(folder: Any, old: str, new: str,
     assert message in run.stdout
     assert "Traceback" not in run.stdout
     assert not folder.results.exists()
+
+
+def test_a_suite_may_lie_in_a_folder_with_a_space(folder: Any) -> None:
+    (folder.path / "my suites").mkdir()
+    moved = folder.suite.rename(folder.path / "my suites" / "tiny.yaml")
+    run = folder.command(
+        *(sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--printshellcmds"),
+        *("--config", f"suite={moved.relative_to(folder.path)}"),
+    )
+    assert not run.returncode, run.stdout
+    commands = re.findall(r"\bhourglass (cost|accuracy|speed|verdict|tables|report|check) (.*)", run.stdout)
+    assert {"cost", "accuracy", "verdict", "tables"} <= {command for command, _ in commands}, run.stdout
+    assert all(arguments.startswith("'my suites/tiny.yaml' ") for _, arguments in commands), commands
 
 
 def _wait_until(happened: Any) -> None:

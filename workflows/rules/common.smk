@@ -1,6 +1,7 @@
 # What all rules need to know: the suite, validated before any job starts; what is due; the folders; the device.
 import os
 import re
+import shlex
 import sys
 from glob import glob
 from pathlib import Path

@@ -41,7 +41,9 @@ rule prepare:
     params:
         version=lambda wildcards: datasets.DATASETS.get(wildcards.dataset).version,
         suite=lambda wildcards: (
-            f"--suite {NAME}" if wildcards.dataset in SUITE.datasets else ""
+            f"--suite {shlex.quote(NAME)}"
+            if wildcards.dataset in SUITE.datasets
+            else ""
         ),
     message:
         "data set {wildcards.dataset}"

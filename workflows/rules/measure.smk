@@ -46,7 +46,7 @@ for name, first, outputs, ids, changed in due("cost"):
         message:
             f"cost of {len(outputs)} cases"
         shell:
-            "hourglass cost {NAME} {params.ids} > {log} 2>&1"
+            "hourglass cost {NAME:q} {params.ids} > {log} 2>&1"
 
 
 for rank, (name, first, outputs, ids, changed) in enumerate(due("accuracy")):
@@ -73,7 +73,7 @@ for rank, (name, first, outputs, ids, changed) in enumerate(due("accuracy")):
         message:
             f"accuracy of {ids}"
         shell:
-            "hourglass accuracy {NAME} {params.ids} --device {params.device} > {log} 2>&1"
+            "hourglass accuracy {NAME:q} {params.ids} --device {params.device} > {log} 2>&1"
 
 
 for name, first, outputs, ids, changed in due("speed"):
@@ -100,7 +100,7 @@ for name, first, outputs, ids, changed in due("speed"):
         message:
             f"speed of {ids}"
         shell:
-            "hourglass speed {NAME} {params.ids} --device {params.device} > {log} 2>&1"
+            "hourglass speed {NAME:q} {params.ids} --device {params.device} > {log} 2>&1"
 
 
 for kind in ("cost", "accuracy", "speed"):

@@ -11,7 +11,7 @@ rule export:
         f"{OUT}/logs/export.log",
     localrule: True
     shell:
-        "hourglass export {NAME} > {log} 2>&1"
+        "hourglass export {NAME:q} > {log} 2>&1"
 
 
 rule verdict:
@@ -26,7 +26,7 @@ rule verdict:
     params:
         suite=SUITE.model_dump_json(),
     shell:
-        "hourglass verdict {NAME} > {log} 2>&1"
+        "hourglass verdict {NAME:q} > {log} 2>&1"
 
 
 rule tables:
@@ -43,7 +43,7 @@ rule tables:
     params:
         suite=SUITE.model_dump_json(),
     shell:
-        "hourglass tables {NAME} 2>&1 | tee {log}"
+        "hourglass tables {NAME:q} 2>&1 | tee {log}"
 
 
 rule report:
@@ -61,7 +61,7 @@ rule report:
     params:
         suite=SUITE.model_dump_json(),
     shell:
-        "hourglass report {NAME} > {log} 2>&1"
+        "hourglass report {NAME:q} > {log} 2>&1"
 
 
 rule track:
@@ -74,7 +74,7 @@ rule track:
         f"{OUT}/logs/track.log",
     localrule: True
     shell:
-        "hourglass track {NAME} > {log} 2>&1"
+        "hourglass track {NAME:q} > {log} 2>&1"
 
 
 rule check:
@@ -90,4 +90,4 @@ rule check:
         f"{OUT}/logs/check.log",
     localrule: True
     shell:
-        "hourglass check {NAME} 2>&1 | tee {log}"
+        "hourglass check {NAME:q} 2>&1 | tee {log}"

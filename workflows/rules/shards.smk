@@ -23,7 +23,7 @@ rule shard:
     message:
         "accuracy of {wildcards.case}, shard {wildcards.number} of {wildcards.shards}"
     shell:
-        "hourglass accuracy {NAME} {wildcards.case} --shard {wildcards.number}/{wildcards.shards}"
+        "hourglass accuracy {NAME:q} {wildcards.case} --shard {wildcards.number}/{wildcards.shards}"
         " --device {params.device} > {log} 2>&1"
 
 
@@ -47,4 +47,4 @@ rule merge:
     message:
         "accuracy of {wildcards.case}"
     shell:
-        "hourglass merge {NAME} {wildcards.case} > {log} 2>&1"
+        "hourglass merge {NAME:q} {wildcards.case} > {log} 2>&1"

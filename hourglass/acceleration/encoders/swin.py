@@ -91,6 +91,9 @@ def own_attributes(block: Any, geometry: Geometry) -> Mapping[str, Any]:
         "shift_size": geometry.shift,
         "attn_mask": geometry.mask,
         "dynamic_mask": False,
+        # Older releases put the windows back by what they were made for, not by the tokens.
+        "input_resolution": geometry.grid,
+        "feat_size": geometry.grid,
     }
 
 

@@ -153,6 +153,8 @@ SPECS = (
     ),
     _beit(classes("beit", "BeitModel") + _data2vec("Data2VecVisionModel"), use=BACKBONES),
     _beit(classes("beit", "BeitBackbone"), use=_FEATURES, root="beit", taps=stages, taps_alone=True),
+    # Before version 5, the backbone is no model around another.
+    _beit(classes("beit", "BeitBackbone"), use=_FEATURES, taps=stages, taps_alone=True),
     _beit(
         classes("beit", "BeitForSemanticSegmentation"),
         use=_SEGMENTATION,

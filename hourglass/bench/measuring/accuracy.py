@@ -85,6 +85,16 @@ def measure_accuracies(
     return [_result(scorer, [partial]) for scorer, partial in scored]
 
 
+def without_unit(model: object) -> str | None:
+    """Why a model's accuracy means nothing, in one line: its depth is relative. None if it does mean something."""
+    if not getattr(model, "relative_depth", False):
+        return None
+    return (
+        "model: its depth is relative and has no unit, but the metrics are in metres: choose a model of metric depth, "
+        "or leave accuracy out"
+    )
+
+
 def measure_shard(
     runner: Runner,
     data: Dataset,
@@ -191,6 +201,8 @@ def _scored(
     predictions: Sequence[Path | None],
     gallery: bool,
 ) -> list[tuple[tasks.Scorers, Partial]]:
+    if why := without_unit(runner.model):
+        raise UserError(why)
     data = views[0][0]
     count = len(data) if images is None else images
     if count > len(data):

@@ -11,7 +11,7 @@ from torch import nn
 from hourglass import methods
 from hourglass.bench import backends, datasets, models, tasks
 from hourglass.bench.datasets import Dataset
-from hourglass.bench.measuring.accuracy import measure_accuracies, measure_shard
+from hourglass.bench.measuring.accuracy import measure_accuracies, measure_shard, without_unit
 from hourglass.bench.measuring.cost import measure_cost
 from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, weights_digest
 from hourglass.bench.measuring.speed import measure_speed
@@ -163,6 +163,8 @@ def obstacle(case: Case, data: Path) -> str | None:
     where = torch.device("meta")
     try:
         runner = _built(case, where, data)
+        if case.scored and (why := without_unit(runner.model)):
+            return why
         runner(torch.empty(1, 3, *card.image_size, device=where))
     except (NotImplementedError, RuntimeError):  # an operator that needs numbers, as the choice of boxes does
         return None

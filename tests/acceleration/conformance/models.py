@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import timm
@@ -12,11 +13,6 @@ import transformers
 from torch import Tensor, nn
 from torchvision.models import SwinTransformer, VisionTransformer
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
-from transformers.models.deepseek_ocr2.configuration_deepseek_ocr2 import DeepseekOcr2SamVisionConfig
-from transformers.models.deepseek_ocr2.modeling_deepseek_ocr2 import DeepseekOcr2SamVisionEncoder
-from transformers.models.got_ocr2.configuration_got_ocr2 import GotOcr2VisionConfig
-from transformers.models.got_ocr2.modeling_got_ocr2 import GotOcr2VisionEncoder
-from transformers.models.sam_hq.configuration_sam_hq import SamHQVisionConfig
 
 from ..plain.conftest import BIASED, DEPTH, RESIZED, SQUARE, STAGES, STATES, TINY, Entry, of
 
@@ -117,6 +113,17 @@ def tips_dpt() -> nn.Module:
 def radio() -> nn.Module:
     config = transformers.RadioConfig(**TINY, max_img_size=128, num_cls_tokens=2, num_registers=2, summary_idxs=[0, 1])
     return transformers.RadioModel(config)
+
+
+def windowed(package: str, encoder: str, config: str) -> Callable[[], nn.Module]:
+    """An encoder in the manner of SAM that transformers keeps in a module of its own."""
+
+    def build() -> nn.Module:
+        here = f"transformers.models.{package}"
+        settings = getattr(import_module(f"{here}.configuration_{package}"), config)(**WINDOWED)
+        return getattr(import_module(f"{here}.modeling_{package}"), encoder)(settings)
+
+    return build
 
 
 def torchvision_swin(**settings: Any) -> nn.Module:
@@ -399,17 +406,16 @@ PLAIN = [
     Entry("torchvision ViT", lambda: VisionTransformer(64, 8, DEPTH, 4, 32, 64, num_classes=3), 1, SQUARE),
 ]
 WINDOWS = [
-    Windowed("GotOcr2VisionEncoder", lambda: GotOcr2VisionEncoder(GotOcr2VisionConfig(**WINDOWED)), size=(44, 44)),
+    Windowed(
+        "GotOcr2VisionEncoder", windowed("got_ocr2", "GotOcr2VisionEncoder", "GotOcr2VisionConfig"), size=(44, 44)
+    ),
     Windowed(
         "DeepseekOcr2SamVisionEncoder",
-        lambda: DeepseekOcr2SamVisionEncoder(DeepseekOcr2SamVisionConfig(**WINDOWED)),
+        windowed("deepseek_ocr2", "DeepseekOcr2SamVisionEncoder", "DeepseekOcr2SamVisionConfig"),
         size=(44, 44),
     ),
     Windowed(
-        "SamHQVisionModel",
-        lambda: transformers.SamHQVisionModel(SamHQVisionConfig(**WINDOWED)),
-        size=(44, 44),
-        call=STATES,
+        "SamHQVisionModel", windowed("sam_hq", "SamHQVisionModel", "SamHQVisionConfig"), size=(44, 44), call=STATES
     ),
     Windowed("SamHQModel", lambda: Told(sam_hq(), point), size=(44, 44)),
     Windowed("Sam3ViTModel", sam3, size=(44, 44), call=STATES),

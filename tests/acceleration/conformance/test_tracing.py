@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from io import BytesIO
 
 import pytest
 import torch
@@ -17,6 +18,8 @@ COMPILED += ["SamVisionEncoder-sdpa"]
 EXPORTED = ["timm ViT", "ViTModel", "Dinov2Model", "Dinov2Backbone", "BeitModel", "timm-swin", "timm DINOv3"]
 EXPORTED += ["DepthAnythingForDepthEstimation", "SamVisionEncoder-sdpa", "PixioBackbone", "Sam3ViTModel", "YolosModel"]
 TRACED = ["timm ViT", "ViTModel", "Dinov2Model", "timm-swin", "SwinModel", "SamVisionEncoder-sdpa", "timm DINOv3"]
+SCRIPTED = ["timm ViT", "timm-swin", "SamVisionEncoder-sdpa"]
+OLDER_ONNX = ["timm ViT, fixed size", "ViTModel", "timm-swin", "SamVisionEncoder-sdpa"]
 ONNX = ["timm ViT", "timm DINOv3", "ViTModel", "Dinov2Model", "timm-swin"]
 pytestmark = pytest.mark.filterwarnings(
     "ignore:plan.temperature", "ignore:.*save nothing", "ignore::torch.jit.TracerWarning", "ignore::FutureWarning"
@@ -94,10 +97,34 @@ def test_exports_to_onnx(name, by_name, tmp_path):
     assert_same([torch.from_numpy(value) for value in found], expected)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OLDER_ONNX)
+def test_exports_by_the_older_onnx_exporter(name, by_name):
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    module, images, expected = prepared(by_name[name])
+    file = BytesIO()
+    torch.onnx.export(module, (images,), file, dynamo=False, opset_version=18)
+    model = onnx.load_from_string(file.getvalue())
+    onnx.checker.check_model(model)
+    found = ReferenceEvaluator(model).run(None, {model.graph.input[0].name: images.numpy()})
+    assert_same([torch.from_numpy(value) for value in found], expected)
+
+
 def test_fx_says_what_to_use_instead(by_name):
     model = hourglass.apply(by_name["timm ViT, fixed size"].model(), by_name["timm ViT"].plan())
     with pytest.raises(ValueError, match=r"torch.fx .*cannot follow the hourglass"):
         torch.fx.symbolic_trace(model)
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_scripting_says_what_to_use_instead(name, by_name):
+    model = hourglass.apply(by_name[name].model(), by_name[name].plan())
+    for outer in (model, nn.Sequential(model)):
+        with pytest.raises(ValueError, match=r"^torch\.jit\.script cannot follow .*: use torch\.export"):
+            torch.jit.script(outer)
+    assert "__prepare_scriptable__" not in vars(hourglass.remove(model))
 
 
 def test_a_function_transform(by_name):

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
 
+from ..releases import built
+
 DEPTH = 4
 TINY = {
     "hidden_size": 32,
@@ -45,7 +47,7 @@ class Entry:
 
     def model(self) -> nn.Module:
         torch.manual_seed(0)
-        model = self.build().eval()
+        model = built(self.build).eval()
         for parameter in model.parameters():
             # Initial values are so small that all tokens look alike; these tell one token, block and map from another.
             noise = torch.randn_like(parameter)
@@ -198,7 +200,12 @@ ZOO = (
     Entry("BeitBackbone", of("BeitConfig", "BeitBackbone", **BIASED, **STAGES, add_fpn=False), 1),
     Entry(
         "BeitForSemanticSegmentation",
-        of("BeitConfig", "BeitForSemanticSegmentation", **BIASED, out_indices=[1, 2, 3, 4]),
+        of(
+            "BeitConfig",
+            "BeitForSemanticSegmentation",
+            **BIASED | {"image_size": 64},
+            out_indices=[1, 2, 3, 4],
+        ),
         1,
         SQUARE,
         call=STATES,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,13 @@ import pytest
 import timm
 import torch
 import transformers
+from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
 from transformers.models.donut.modeling_donut_swin import DonutSwinModel
 from transformers.models.maskformer.modeling_maskformer_swin import MaskFormerSwinBackbone
 from transformers.models.sam.modeling_sam import SamVisionEncoder
+
+from ..releases import built
 
 
 def fill(model: nn.Module) -> nn.Module:
@@ -54,7 +58,7 @@ class Entry:
     call: dict[str, Any] = field(default_factory=dict)
 
     def model(self) -> nn.Module:
-        return fill(self.build())
+        return fill(built(self.build))
 
     def images(self, batch: int = 2) -> Tensor:
         return images(batch, 3, *self.size)
@@ -147,6 +151,8 @@ def timm_swin(version: str, **changes: Any) -> nn.Module:
     return timm.create_model(version, pretrained=False, **(shape | {"strict_img_size": False} | changes))
 
 
+# A Swin of timm takes images of any size since 1.0.9.
+TIMM = (44, 76) if "strict_img_size" in signature(SwinTransformer).parameters else (64, 64)
 V1, V2 = "swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"
 POINTS = torch.tensor([[[[9.0, 30.0]]]]).expand(2, 1, 1, 2)
 ENTRIES = [
@@ -168,11 +174,11 @@ ENTRIES = [
     Entry("SamVisionEncoder-eager", lambda: sam_encoder("eager"), size=(44, 44), call=STATES),
     Entry("SamVisionEncoder-sdpa", lambda: sam_encoder("sdpa"), size=(44, 44), call=STATES),
     Entry("SamModel", sam, size=(44, 44), call=STATES | {"input_points": POINTS}),
-    Entry("timm-swin", lambda: timm_swin(V1)),
-    Entry("timm-swin-features", lambda: timm_swin(V1, features_only=True)),
-    Entry("timm-swinv2", lambda: timm_swin(V2)),
-    Entry("timm-swinv2-features", lambda: timm_swin(V2, features_only=True)),
-    Entry("timm-swin-strict", lambda: timm_swin(V1, img_size=(44, 76), strict_img_size=True)),
+    Entry("timm-swin", lambda: timm_swin(V1), size=TIMM),
+    Entry("timm-swin-features", lambda: timm_swin(V1, features_only=True), size=TIMM),
+    Entry("timm-swinv2", lambda: timm_swin(V2), size=TIMM),
+    Entry("timm-swinv2-features", lambda: timm_swin(V2, features_only=True), size=TIMM),
+    Entry("timm-swin-strict", lambda: timm_swin(V1, img_size=TIMM, strict_img_size=True), size=TIMM),
 ]  # fmt: skip
 
 

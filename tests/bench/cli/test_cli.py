@@ -11,7 +11,10 @@ from textwrap import dedent
 import pytest
 
 from hourglass.bench import cli
+from hourglass.bench.measuring import cases
+from hourglass.bench.measuring.provenance import commit
 from hourglass.bench.results.records import Record, save
+from hourglass.bench.suites.suite import Suite
 
 ROOT = Path(__file__).parents[3]
 
@@ -39,11 +42,39 @@ def measured(tmp_path: Path, suite_text: str, records: list[Record], monkeypatch
     return ["example.yaml"]
 
 
-def test_a_mistake_is_one_line_and_exit_code_2(run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_mistake_is_one_line_and_exit_code_2(
+    run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    monkeypatch.chdir(tmp_path if elsewhere else ROOT)
     code, out, err = run("validate", "embeded")
     assert (code, out) == (2, "")
     assert err == "hourglass: unknown suite 'embeded'; did you mean 'embedded'?\n"
+
+
+def test_a_commit_that_git_does_not_tell_is_said_before_anything_is_measured(
+    run, tmp_path: Path, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a clone that belongs to somebody else."""
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(
+        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '/here'\n\tsafe\" >&2\nexit 128\n"
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", str(git.parent))
+    monkeypatch.delenv("HOURGLASS_COMMIT", raising=False)
+    commit.cache_clear()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cases, "cost", lambda *_, **__: pytest.fail("it was measured"))
+    code, out, err = run("cost", "example.yaml", suite.cases[0].id)
+    assert (code, out) == (2, "")
+    assert err.startswith(
+        "hourglass: provenance: unknown commit (fatal: detected dubious ownership in repository at '/"
+    )
+    assert err.endswith("run from a git clone or set HOURGLASS_COMMIT\n")
+    assert err.count("\n") == 1
+    assert not Path("results").exists()
 
 
 def test_a_suite_without_measurements_says_so(run, measured: list[str]) -> None:

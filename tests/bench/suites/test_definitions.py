@@ -170,10 +170,10 @@ def test_what_cannot_be_is_one_line(folder, old, new, message):
     assert "\n" not in str(caught.value)
 
 
-def define(folder, definition: str, task: str) -> Suite:
+def define(folder, definition: str, task: str, model: str = "dpt") -> Suite:
     return load_suite(
         folder,
-        f"name: mine\nversion: 1\ntitle: t\nmodels:\n  any: {{ folder: dpt, image_size: [64, 64] }}\n"
+        f"name: mine\nversion: 1\ntitle: t\nmodels:\n  any: {{ folder: {model}, image_size: [64, 64] }}\n"
         f"datasets:\n  other: {definition}\nexperiments:\n  - {{ task: {task}, model: any, dataset: other }}\n",
     )
 
@@ -184,6 +184,17 @@ def test_depth_maps_have_a_unit_and_a_limit(folder, tmp_path):
     sample = datasets.open_split("other", "depth-estimation", root=tmp_path)[0]
     assert 1 <= sample.target.min() < sample.target.max() <= 9
     assert datasets.DATASETS.get("other").settings("depth-estimation") == {"max_depth": 5}
+
+
+def test_relative_depth_is_not_scored_in_metres(folder, tmp_path):
+    save_model("depth", folder / "midas", [])
+    suite = define(folder, "{ folder: streets, depth: depth, units_per_metre: 256 }", "depth-estimation", "midas")
+    datasets.prepare("other", root=tmp_path)
+    with pytest.raises(
+        UserError, match=r"^model: its depth is relative and has no unit, but the metrics are in metres: "
+    ):
+        cases.accuracy(suite.cases[0], tmp_path)
+    assert cases.cost(suite.cases[0], tmp_path)["values"]["gmacs_executed"] > 0
 
 
 def test_cocos_files_bring_their_categories(folder, tmp_path):
