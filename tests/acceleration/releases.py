@@ -15,6 +15,8 @@ Model = TypeVar("Model")
 OLD = transformers.__version__.startswith("4.") or not timm.is_model("naflexvit_base_patch16_gap")
 """Whether a framework is a release before the newest classes; nothing is skipped otherwise."""
 
+newer = pytest.mark.skipif(OLD, reason="compares with blocks, or uses methods, that only newer releases have")
+
 
 def built(build: Callable[[], Model]) -> Model:
     """`build()`; skips the test if an old release lacks what is built."""

@@ -11,6 +11,8 @@ from torch import nn
 import hourglass
 from hourglass import Plan
 
+from .releases import newer
+
 PLAN = Plan(start=1, clusters=(3, 4))
 
 
@@ -208,6 +210,7 @@ def test_tokens_that_are_not_a_grid():
             model.train()(torch.randn(1, 3, 64, 64))
 
 
+@newer
 def test_attention_masks_are_refused():
     model = hourglass.apply(vit(), PLAN)
     with pytest.raises(ValueError, match=r"^an attention mask cannot follow the tokens into their clusters: "):
@@ -263,6 +266,7 @@ def test_a_forward_that_was_replaced_before_is_refused():
     assert not hourglass.is_applied(model)
 
 
+@newer
 def test_is_causal_is_refused():
     model = hourglass.apply(vit(), PLAN)
     with pytest.raises(ValueError, match=r"^is_causal makes tokens follow each other"):

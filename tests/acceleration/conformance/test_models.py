@@ -16,6 +16,7 @@ from hourglass import Plan
 from hourglass.acceleration.patch import patches
 
 from ..plain.conftest import TINY, Entry, of
+from ..releases import newer
 from .models import (
     Frames,
     Told,
@@ -156,6 +157,7 @@ def padded(images: Tensor) -> dict[str, Any]:
 SQUARES = torch.randn(2, 3, 64, 64)
 
 
+@newer
 @torch.no_grad()
 def test_images_of_several_sizes_in_one_sequence_are_refused():
     model = Told(of("Siglip2VisionConfig", "Siglip2VisionModel", num_patches=64)(), padded)
@@ -172,6 +174,7 @@ def test_images_of_several_sizes_in_one_sequence_are_refused():
     assert "no grid in common" in message(model, PLAN, lambda model: model(sequence))
 
 
+@newer
 def test_sizes_that_a_compiler_does_not_see_are_refused():
     model = Told(of("Siglip2VisionConfig", "Siglip2VisionModel", num_patches=64)(), packed).eval()
     hourglass.apply(model, PLAN)
@@ -179,6 +182,7 @@ def test_sizes_that_a_compiler_does_not_see_are_refused():
         torch.export.export(model, (SQUARES,))
 
 
+@newer
 @pytest.mark.parametrize("kind", ["Eomt", "EomtDinov3"])
 def test_masks_of_queries_are_refused(kind):
     model = eomt(kind)()
@@ -189,6 +193,7 @@ def test_masks_of_queries_are_refused(kind):
     assert not hourglass.is_applied(model)
 
 
+@newer
 @torch.no_grad()
 def test_hidden_states_of_a_video_are_refused():
     assert "as many as it has frames" in message(
@@ -208,6 +213,7 @@ def test_rows_that_cannot_be_halved_are_refused():
     assert torch.isfinite(model.model(**inputs, feature_ensemble=True).last_hidden_state).all()
 
 
+@newer
 def test_what_no_plan_fits_is_refused():
     rotary = sam_vit(use_rel_pos=False, use_rope=True)
     assert "use_rope=False" in message(rotary, Plan(3, (2, 2)), lambda model: None)

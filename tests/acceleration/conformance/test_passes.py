@@ -20,6 +20,7 @@ import hourglass
 from hourglass.acceleration.clustering import Clusters
 from hourglass.acceleration.patch import patches
 
+from ..releases import newer
 from .cases import tensors
 
 BUILDS = [
@@ -220,6 +221,7 @@ def test_checkpointing_gives_the_same_gradients(built, form):
         torch.testing.assert_close(gradient, expected[name.replace(".block.", ".")])
 
 
+@newer
 @pytest.mark.parametrize(
     ("name", "reentrant"),
     [
@@ -245,6 +247,7 @@ def test_timm_s_own_checkpointing_is_right_or_says_what_to_do(name, reentrant, b
         torch.testing.assert_close(gradient, expected[key])
 
 
+@newer
 @pytest.mark.parametrize("name", ["ViTModel", "Dinov2Model", "SwinModel", "Swinv2Model", "SamVisionEncoder-eager"])
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_transformers_own_checkpointing_gives_the_same_gradients(name, reentrant, by_name):
@@ -256,6 +259,7 @@ def test_transformers_own_checkpointing_gives_the_same_gradients(name, reentrant
         torch.testing.assert_close(gradient, expected[key])
 
 
+@newer
 def test_two_passes_before_one_backward_say_what_to_do(by_name):
     case = by_name["timm ViT"]
     model = hourglass.apply(case.model(), case.plan()).train()
@@ -327,6 +331,7 @@ def test_wrapped_linears_are_used(built):
     assert all(map(torch.equal, before, after))
 
 
+@newer
 @torch.no_grad()
 def test_an_input_size_that_is_set_after_apply(by_name):
     for name in ("timm-swin", "timm-swinv2"):

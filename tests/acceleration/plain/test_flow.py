@@ -15,6 +15,8 @@ from hourglass import Plan
 from hourglass.acceleration import clustering
 from hourglass.operators import cluster, reconstruct
 
+from ..releases import newer
+
 PLAN = Plan(start=2, clusters=(3, 4), iterations=3, window=3, temperature=0.1, neighbors=5, form="published")
 
 
@@ -132,6 +134,7 @@ def transformers_states(model, images: Tensor, entry) -> list[Tensor]:
     return [*states, steps.widen(model.layernorm(x))]
 
 
+@newer
 def test_transformers_hidden_states_come_at_full_resolution(zoo):
     entry = zoo["DPTModel"]
     model, images = hourglass.apply(entry.model(), PLAN), entry.images()
@@ -143,6 +146,7 @@ def test_transformers_hidden_states_come_at_full_resolution(zoo):
     torch.testing.assert_close(model(images, return_dict=False)[0], final)
 
 
+@newer
 def test_dpt_reconstructs_what_its_neck_reads_and_nothing_else(zoo, monkeypatch):
     entry = zoo["DPTForDepthEstimation"]
     model, images = hourglass.apply(entry.model(), PLAN), entry.images()
@@ -182,6 +186,7 @@ def test_a_block_input_recorded_at_the_entrance_is_the_true_one(zoo):
     assert torch.equal(model(images, **entry.call).hidden_states[0], embedding)
 
 
+@newer
 def test_beit_looks_its_bias_up_on_the_grid_of_the_clusters(zoo):
     entry = zoo["BeitModel"]
     model, images = hourglass.apply(entry.model(), PLAN), entry.images()

@@ -20,6 +20,8 @@ import hourglass
 from hourglass import Plan
 from hourglass.operators import cluster, reconstruct
 
+from ..releases import newer
+
 WINDOW = 4
 Size = tuple[int, int]
 
@@ -88,6 +90,7 @@ def of_transformers_v2(block: nn.Module, place: int, clusters: Size) -> nn.Modul
     return small.eval()
 
 
+@newer
 @pytest.mark.parametrize("first", [0, 1, 3])
 @pytest.mark.parametrize(
     ("name", "build", "clusters"),

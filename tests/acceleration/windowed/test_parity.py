@@ -22,6 +22,8 @@ from transformers.models.sam.modeling_sam import SamVisionEncoder
 import hourglass
 from hourglass import Plan
 
+from ..releases import newer
+
 GOLDEN = Path(__file__).parent / "golden"
 TOLERANCE = 1e-4
 SHAPE = {"patch_size": 4, "embed_dim": 8, "num_heads": [1, 2, 4], "window_size": 6, "depths": [2, 4, 2]}
@@ -68,6 +70,7 @@ def golden_maps(case: str) -> list[np.ndarray]:
     return [file[f"{case}/{stage}"] for stage in range(3)]
 
 
+@newer
 @pytest.mark.parametrize("case", SWIN)
 def test_swin_equals_the_authors(case, fill, images):
     shape, settings = SWIN[case]
@@ -76,6 +79,7 @@ def test_swin_equals_the_authors(case, fill, images):
     assert max(map(difference, maps, golden_maps(case))) < TOLERANCE
 
 
+@newer
 @pytest.mark.parametrize("case", SWIN)
 def test_the_swin_of_maskformer_equals_the_authors(case, fill, images):
     shape, settings = SWIN[case]
@@ -88,6 +92,7 @@ def test_the_swin_of_maskformer_equals_the_authors(case, fill, images):
     assert max(map(difference, maps, golden_maps(case))) < TOLERANCE
 
 
+@newer
 @pytest.mark.parametrize("case", ["square-first-block", "square-odd-block"])
 def test_timm_swin_equals_the_authors(case, fill, images):
     # On whole windows alone: where there is padding, timm shifts before it pads, the authors and transformers after.

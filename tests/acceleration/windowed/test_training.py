@@ -9,6 +9,8 @@ from torch import Tensor, nn
 import hourglass
 from hourglass import Plan
 
+from ..releases import newer
+
 
 def gradients(model: nn.Module, images: Tensor) -> dict[str, Tensor]:
     torch.manual_seed(0)  # drop path
@@ -29,6 +31,7 @@ def test_gradients_reach_every_parameter(name, by_name):
     assert all(value.abs().sum() > 0 for value in biases)
 
 
+@newer
 @pytest.mark.parametrize("name", ["SwinModel", "Swinv2Model", "SamVisionEncoder-eager", "timm-swin", "timm-swinv2"])
 def test_gradient_checkpointing_changes_nothing(name, by_name):
     images, plan = by_name[name].images(), Plan(3, (3, 3), temperature=0.2, form="published")
