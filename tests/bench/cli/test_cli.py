@@ -94,7 +94,7 @@ def test_from_results_to_tables_report_and_verdict(run, measured: list[str]) -> 
     assert "nothing has been accepted yet" in out
     assert run("accept", *measured, "--reason", "first results")[0] == 0
     code, out, _ = run("check", *measured)
-    assert (code, out) == (0, "25 pass\n")
+    assert (code, out) == (0, "52 pass\n")
 
 
 def test_the_verdict_is_told_to_github_and_to_weights_and_biases(
