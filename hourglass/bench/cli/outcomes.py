@@ -156,7 +156,7 @@ def track(
 
     loaded = Suite.read(suite)
     folder = results / loaded.name
-    message = send(runs(measured(loaded, results)), folder / "tracking", timeout=timeout)
+    message = send(runs(measured(loaded, results), results), folder / "tracking", timeout=timeout)
     write_json(folder / "tracking.json", {"outcome": message})
     print(message)
 

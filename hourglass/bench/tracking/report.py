@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from hourglass.bench.results.outcome import Outcome
-from hourglass.bench.results.verdict import in_numbers, passed
+from hourglass.bench.results.verdict import Verdict, findings, in_numbers, passed, where
 from hourglass.bench.suites.suite import Experiment
 from hourglass.bench.tasks.metric import Metric
+from hourglass.bench.tracking.mode import mode
 from hourglass.bench.tracking.runs import Run
 from hourglass.bench.tracking.runs import runs as tracked
 from hourglass.registry import UserError
 
-COSTS = {"cost/gmacs_executed": "GMACs executed", "speed/latency_ms": "latency [ms]"}
-OFFLINE = ("offline", "disabled", "dryrun")
+COSTS = {"cost/gmacs_executed": "GMACs executed", "speed/speedup": "measured speed-up"}
+TIME = "measured_at"
+"""Key of the moment, in the history of runs."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Runs as points in a plane.
+    """Runs as points in a plane or, over time, as curves.
 
     Attributes:
-        x: A key of the runs' summaries.
+        x: A key of the runs' summaries; `TIME` for curves of their histories.
         y: As x.
         runs: Ids.
     """
@@ -45,7 +47,7 @@ class Report:
 
 
 def compose(outcome: Outcome, tables: Sequence[str]) -> Report:
-    """The report on a suite: verdict and first table, accuracy against cost of each experiment, the other tables.
+    """The report on a suite: verdict, first table, each experiment's accuracy against cost and over time, other tables.
 
     Args:
         outcome: Of the suite.
@@ -58,7 +60,7 @@ def compose(outcome: Outcome, tables: Sequence[str]) -> Report:
         title=suite.title,
         description=f"suite {suite.name}, version {suite.version}; commit {', '.join(sorted(map(str, commits)))}",
         parts=(
-            f"**{'Passed' if passed(verdicts) else 'Failed'}**: {in_numbers(verdicts)}",
+            _verdict(verdicts),
             *tables[:1],
             *charts,
             *tables[1:],
@@ -73,10 +75,15 @@ def as_text(report: Report) -> str:
 
 
 def logged_in() -> bool:
-    """Whether Weights & Biases would be reached: there is a key, and `WANDB_MODE` is not offline."""
+    """Whether Weights & Biases would be reached: there is a key, and `WANDB_MODE` is not offline.
+
+    Raises:
+        UserError: `WANDB_MODE` is none of those that there are.
+    """
+    asked = mode()
     import wandb
 
-    return os.environ.get("WANDB_MODE") not in OFFLINE and bool(wandb.login(prompt=False, verify=False))
+    return asked not in ("offline", "disabled") and bool(wandb.login(prompt=False, verify=False))
 
 
 def publish(report: Report) -> str:
@@ -104,6 +111,11 @@ def publish(report: Report) -> str:
         raise UserError(f"Weights & Biases: {reason}; not published; `hourglass track` makes its project") from error
 
 
+def _verdict(verdicts: Sequence[Verdict]) -> str:
+    lines = [f"- {status}: {where(places)}: {detail}" for status, detail, places in findings(verdicts)]
+    return "\n".join([f"**{'Passed' if passed(verdicts) else 'Failed'}**: {in_numbers(verdicts)}", "", *lines]).strip()
+
+
 def _charts(experiment: Experiment, metric: Metric, runs: Sequence[Run]) -> Iterator[Chart]:
     y = f"accuracy/{metric.name}"
     for x, label in COSTS.items():
@@ -112,6 +124,10 @@ def _charts(experiment: Experiment, metric: Metric, runs: Sequence[Run]) -> Iter
         )
         if drawn:
             yield Chart(f"{experiment.model} on {experiment.dataset}: {metric.title} against {label}", x, y, drawn)
+    for key, label in ((y, metric.title), ("speed/speedup", "measured speed-up")):
+        drawn = tuple(run.id for run in runs if run.name.startswith(f"{experiment.id}.") and key in run.summary)
+        if drawn:
+            yield Chart(f"{experiment.model} on {experiment.dataset}: {label} over time", TIME, key, drawn)
 
 
 def _in_words(chart: Chart) -> str:
@@ -127,5 +143,8 @@ def _block(part: str | Chart, entity: str, project: str) -> Any:
     runset = reports.Runset(
         entity=entity, project=project, name=part.title, filters=expr.And(expr.Metric("ID").isin(list(part.runs)))
     )
-    plot = reports.ScatterPlot(title=part.title, x=reports.SummaryMetric(part.x), y=reports.SummaryMetric(part.y))
+    if part.x == TIME:
+        plot: Any = reports.LinePlot(title=part.title, x=part.x, y=[part.y])
+    else:
+        plot = reports.ScatterPlot(title=part.title, x=reports.SummaryMetric(part.x), y=reports.SummaryMetric(part.y))
     return reports.PanelGrid(runsets=[runset], panels=[plot])

@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from hourglass.bench.tracking import pictures
+from hourglass.bench.tracking.mode import mode as asked
+
 
 def main(runs: Path, folder: Path) -> None:
     """Send the runs in a file, and print the mode and the number of runs as JSON."""
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR"):  # files of artifacts wait there until they are sent
+        os.environ.setdefault(name, str(folder.absolute()))
     import wandb
 
-    mode: Any = os.environ.get("WANDB_MODE") or ("online" if wandb.login(prompt=False, verify=False) else "offline")
+    mode: Any = asked() or ("online" if wandb.login(prompt=False, verify=False) else "offline")
     described = json.loads(runs.read_text(encoding="utf-8"))
     for run in described:
         _send(run, mode, folder)
@@ -43,12 +49,29 @@ def _send(run: dict[str, Any], mode: Any, folder: Path) -> None:
         name=run["name"],
         group=run["group"],
         job_type=run["job_type"],
+        tags=run["tags"],
         config=run["config"],
+        allow_val_change=True,  # a run goes on after the code has changed
         resume="allow",
         reinit="finish_previous",
         settings=settings,
     )
+    started.define_metric("*", step_metric="measured_at")
+    # The service leaves out a step that the run has already.
+    started.log({"measured_at": 60 * run["step"], **run["summary"]}, step=run["step"])
     started.summary.update(run["summary"])
+    columns, rows = pictures.rows(run["galleries"])
+    if rows:
+        table = wandb.Table(columns=columns)
+        for row in rows:
+            table.add_data(*(wandb.Image(cell) if hasattr(cell, "shape") else cell for cell in row))
+        started.log({"gallery": table}, step=run["step"])
+    if run["files"]:
+        # Equal files are the same version, however often they are sent.
+        artifact = wandb.Artifact(re.sub(r"[^\w.-]", "-", f"{run['group']}.{run['name']}")[:128], type="result")
+        for file in run["files"]:
+            artifact.add_file(file, name=Path(file).name)
+        started.log_artifact(artifact)
     started.finish()
 
 

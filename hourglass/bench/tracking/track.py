@@ -14,7 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from hourglass.bench.storage.files import write_json
+from hourglass.bench.tracking.mode import mode
 from hourglass.bench.tracking.runs import Run
+from hourglass.registry import UserError
 
 SEND = (sys.executable, "-m", "hourglass.bench.tracking.send")
 
@@ -28,6 +30,10 @@ def track(runs: Sequence[Run], folder: Path, *, timeout: float, command: Sequenc
         timeout: Seconds until it is given up.
         command: What hands them over; gets the file of runs and the folder as arguments.
     """
+    try:
+        mode()
+    except UserError as error:
+        return _failed(str(error))
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     described = folder / "runs.json"

@@ -63,7 +63,7 @@ def imported(folder: Path, *arguments: str) -> set[str]:
         (["check", "example.yaml"], SUITE),
         (["accept", "example.yaml", "--reason", "a test"], SUITE),
         (["tables", "example.yaml"], SUITE | {"jinja2"}),
-        (["report", "example.yaml"], SUITE | {"jinja2", "matplotlib"}),
+        (["report", "example.yaml"], SUITE | {"jinja2"}),
         (["annotate", "example.yaml"], SUITE | {"jinja2"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

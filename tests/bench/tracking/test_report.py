@@ -16,7 +16,7 @@ from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import Record, comparable
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tracking import report as reports
-from hourglass.bench.tracking.report import Chart, Report
+from hourglass.bench.tracking.report import TIME, Chart, Report
 from hourglass.bench.tracking.runs import runs
 from hourglass.registry import UserError
 
@@ -32,15 +32,33 @@ def report(suite: Suite, records: list[Record]) -> Report:
 def test_a_report_has_verdict_tables_and_accuracy_against_cost(report: Report, records: list[Record]) -> None:
     verdict, headline, *charts, last = report.parts
     assert (report.title, report.description) == ("An example", "suite example, version 1; commit c0ffee")
-    assert verdict == "**Passed**: 40 pass"
+    assert verdict == "**Passed**: 52 pass"
     assert (headline, last) == TABLES
     assert [(chart.x, chart.y, len(chart.runs)) for chart in charts if isinstance(chart, Chart)] == [
         ("cost/gmacs_executed", "accuracy/miou", 3),
-        ("speed/latency_ms", "accuracy/miou", 2),
+        ("speed/speedup", "accuracy/miou", 2),
+        (TIME, "accuracy/miou", 3),
+        (TIME, "speed/speedup", 2),
         ("cost/gmacs_executed", "accuracy/delta1", 2),
-        ("speed/latency_ms", "accuracy/delta1", 1),
+        ("speed/speedup", "accuracy/delta1", 1),
+        (TIME, "accuracy/delta1", 2),
+        (TIME, "speed/speedup", 1),
     ]
     assert set(charts[0].runs) == {run.id for run in runs(records)[:3]}
+
+
+def test_a_regression_is_named(suite: Suite, records: list[Record]) -> None:
+    worse = records[0].model_copy(update={"values": {**records[0].values, "miou": 0.5}})
+    verdicts = judge(suite, comparable([worse, *records[1:]]), comparable(records), suite.all_metrics())
+    verdict = str(reports.compose(Outcome(suite, records, suite.metrics(), verdicts), TABLES).parts[0])
+    assert verdict.startswith("**Failed**: ")
+    assert "- regressed: semantic-segmentation.segmenter-scenes.scenes.baseline.full: accuracy miou: " in verdict
+
+
+def test_an_odd_mode_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "of line")
+    with pytest.raises(UserError, match=r"^WANDB_MODE: is 'of line'; set it to online, offline or disabled, or unset"):
+        reports.logged_in()
 
 
 def test_without_a_login_it_is_printed(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,12 +141,13 @@ def test_a_report_is_published_with_its_runs(service: type[Service], report: Rep
     sent = service.kept["report"]
     assert (sent["entityName"], sent["projectName"], sent["displayName"]) == ("us", "lab", "An example")
     blocks = [block for block in json.loads(sent["spec"])["blocks"] if block["type"] != "paragraph"]
-    assert [block["type"] for block in blocks] == ["markdown-block"] * 2 + ["panel-grid"] * 4 + ["markdown-block"]
+    assert [block["type"] for block in blocks] == ["markdown-block"] * 2 + ["panel-grid"] * 8 + ["markdown-block"]
     assert blocks[1]["content"] == TABLES[0]
     grid = json.dumps(blocks[2])
     assert all(run in grid for run in report.parts[2].runs)
     assert "accuracy/miou" in grid
     assert "cost/gmacs_executed" in grid
+    assert TIME in json.dumps(blocks[4])
 
 
 def test_a_report_that_is_not_taken_is_one_line(service: type[Service], report: Report) -> None:
