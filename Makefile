@@ -59,6 +59,9 @@ test-all: test test-slow  ## Run every test
 bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
 	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
+gpu-check: $(READY)  ## Check a GPU in at most 8 minutes: speed, operators, accuracy, tests; into results/gpu-check
+	hourglass gpu-check
+
 docs: $(READY)  ## Build the documentation into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
 
@@ -100,4 +103,4 @@ $(READY): envs/default.lock pyproject.toml
 	python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-.PHONY: suite status plan tables report check accept track wandb-report test test-slow test-all bench docs lint format lock clean help
+.PHONY: suite status plan tables report check accept track wandb-report test test-slow test-all bench gpu-check docs lint format lock clean help

@@ -152,21 +152,27 @@ def _temperatures(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) 
     """For each part; relative to how far the tokens of all windows of an image are from their cells' means."""
     if plan.temperature is not None:
         return [plan.temperature for _ in cut]
-    spread, total = torch.zeros(()), 0
+    if len(cut) == 1:
+        return [_own_temperature(*cut[0], plan)]
+    # Nothing here may come from the CPU: a copy would keep the pass out of a CUDA graph.
+    spread, total = torch.zeros((), device=cut[0][2].device), 0
     for rows, columns, tokens in cut:
         windows = rows.windows * columns.windows
-        own = relative_temperature(
-            tokens,
-            (rows.window, columns.window),
-            (rows.few, columns.few),
-            sharpness=plan.sharpness,
-            windows=windows,
-        )
-        if len(cut) == 1:
-            return [own]
+        own = _own_temperature(rows, columns, tokens, plan)
         share = windows * rows.window * columns.window
-        spread, total = spread.to(own.device) + share / own.view(batch, windows)[:, 0], total + share
+        spread, total = spread + share / own.view(batch, windows)[:, 0], total + share
     return [(total / spread).repeat_interleave(rows.windows * columns.windows) for rows, columns, _ in cut]
+
+
+def _own_temperature(rows: Span, columns: Span, tokens: Tensor, plan: Plan) -> Tensor:
+    """For each window of an image, relative to the windows of this size alone."""
+    return relative_temperature(
+        tokens,
+        (rows.window, columns.window),
+        (rows.few, columns.few),
+        sharpness=plan.sharpness,
+        windows=rows.windows * columns.windows,
+    )
 
 
 def _parts(cut: list[tuple[Span, Span, Tensor]], plan: Plan, batch: int) -> list[_Part]:

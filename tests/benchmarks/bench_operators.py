@@ -14,8 +14,8 @@ import time
 import pytest
 import torch
 
+from hourglass.bench.measuring.dense import dense_clustering, dense_reconstruction
 from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
-from hourglass.operators.clustering import cells
 
 ROUNDS = 15
 
@@ -59,35 +59,6 @@ def quartiles(numerators, denominators):
     ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
     lower, median, upper = statistics.quantiles(ratios, n=4)
     return [round(number, 2) for number in (median, lower, upper)]
-
-
-def dense_clustering(tokens, grid, clusters, iterations=5, window=5, temperature=0.02):
-    """The official formula: every token against every center, over all channels, in every iteration."""
-    image = tokens.transpose(1, 2).unflatten(2, grid)
-    centers = torch.nn.functional.adaptive_avg_pool2d(image, clusters).flatten(2).transpose(1, 2)
-    near_rows, near_columns = (
-        (cells(count, middles, tokens.device)[None, :] - torch.arange(middles)[:, None]).abs() <= window // 2
-        for count, middles in zip(grid, clusters, strict=True)
-    )
-    near = (near_rows[:, None, :, None] & near_columns[None, :, None, :]).flatten(2).flatten(0, 1)
-    penalty = (~near) * 1e16
-    for _ in range(iterations):
-        affinity = (-temperature * (dense_distances(centers, tokens) + penalty)).softmax(dim=1)
-        centers = affinity @ tokens / affinity.sum(dim=2, keepdim=True).clamp(min=1e-16)
-    return centers
-
-
-def dense_reconstruction(refined, tokens, centers, neighbors=20, temperature=0.02):
-    """The official formula: weights to every center, zero for all but the nearest, times all refined rows."""
-    weights = torch.exp(-temperature * dense_distances(tokens, centers))
-    least = weights.topk(neighbors, dim=2).values[:, :, -1:]
-    kept = torch.where(weights >= least, weights, torch.zeros_like(weights))
-    return torch.nn.functional.normalize(kept, dim=2) @ refined
-
-
-def dense_distances(left, right):
-    norms = left.square().sum(dim=2)[:, :, None] + right.square().sum(dim=2)[:, None, :]
-    return norms - 2 * left @ right.transpose(1, 2)
 
 
 @pytest.mark.parametrize(

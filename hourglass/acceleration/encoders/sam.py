@@ -50,8 +50,9 @@ def _rotary_attributes(block: Any, geometry: Geometry) -> Mapping[str, Any]:
 
 
 def _places(rows: tuple[float, ...], columns: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    across, down = torch.meshgrid(torch.tensor(columns), torch.tensor(rows), indexing="xy")
-    return torch.stack([across.flatten(), down.flatten()], dim=1).to(device, dtype)
+    sides = (torch.tensor(side, dtype=torch.float32, device=device) for side in (columns, rows))
+    across, down = torch.meshgrid(*sides, indexing="xy")
+    return torch.stack([across.flatten(), down.flatten()], dim=1).to(dtype)
 
 
 def _without_rotary(encoder: Any) -> None:

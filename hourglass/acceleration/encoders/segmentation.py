@@ -10,14 +10,33 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
 from hourglass.acceleration.encoders.transformers import classes, rotary
 from hourglass.acceleration.layouts import ROWS, Others
 from hourglass.acceleration.spec import Arguments, EncoderSpec, Stage, grid_of_rows, no_others
 from hourglass.acceleration.state import ForwardState
 
+_ZERO = WeakTensorKeyDictionary()
+"""Probabilities that were found to be zero, and the version of each that was."""
+
+
+def _are_zero(probabilities: Tensor) -> bool:
+    """Looks at them once, and again when they change: a look keeps a GPU waiting, and a pass out of a CUDA graph."""
+    known = not (torch.compiler.is_compiling() or probabilities.is_inference())
+    if known and _ZERO.get(probabilities) == probabilities._version:
+        return True
+    if bool((probabilities > 0).any()):
+        return False
+    if known:
+        _ZERO[probabilities] = probabilities._version
+    return True
+
 
 def _check_masks(encoder: Any) -> None:
-    if encoder.training or bool((encoder.attn_mask_probs > 0).any()):
+    if encoder.training or not _are_zero(encoder.attn_mask_probs):
         raise ValueError(
             f"{type(encoder).__name__} masks the attention of its queries by what it predicts between its last blocks, "
             "in training mode and where attn_mask_probs are above 0, and such a mask cannot follow the clusters: call "

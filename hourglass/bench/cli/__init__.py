@@ -13,7 +13,7 @@ from pathlib import Path
 
 import typer
 
-from hourglass.bench.cli import demonstration, inputs, measurements, outcomes, tuning, watching
+from hourglass.bench.cli import checking, demonstration, inputs, measurements, outcomes, tuning, watching
 from hourglass.bench.cli.options import including
 from hourglass.bench.storage import runlock
 from hourglass.bench.storage.files import FULL
@@ -37,6 +37,7 @@ PANELS: dict[str, dict[str, Callable[..., None]]] = {
         "merge": measurements.merge,
         "cost": measurements.cost,
         "speed": measurements.speed,
+        "gpu-check": checking.gpu_check,
     },
     "Running a suite": {
         "watch": watching.watch,

@@ -7,7 +7,9 @@ and says what it rests on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Literal
 
 import torch
@@ -48,6 +50,12 @@ CARDS = (
     Card("A100 SXM 80 GB", half=312e12, tensor_single=156e12, single=19.5e12, bandwidth=2.039e12),
     Card("H100 SXM 80 GB", half=989e12, tensor_single=495e12, single=67e12, bandwidth=3.35e12),
 )
+_NOT_IN_THE_TABLE = (replace(CARDS[1], name="H200", bandwidth=4.8e12),)
+
+
+def card_named(name: str) -> Card | None:
+    """The card that a driver calls by this name; None if its rates are not known here."""
+    return next((card for card in (*CARDS, *_NOT_IN_THE_TABLE) if card.name.split()[0] in name), None)
 
 
 @dataclass(frozen=True)
@@ -103,26 +111,29 @@ def saved_macs(plan: Published) -> int:
     return total
 
 
-def operator_launches(plan: Published, form: Form) -> list[Launch]:
-    """What clustering and reconstruction launch, in the published or the residual form (k = 4)."""
+def operators(plan: Published, form: Form, device: torch.device, dtype: torch.dtype) -> Callable[[], object]:
+    """What runs clustering and reconstruction on random tokens, in the published or the residual form (k = 4)."""
     count, few = (height * width for height, width in (plan.grid, plan.clusters))
-    tokens = torch.empty(plan.windows, count, plan.channels, device="meta")
-    refined = [torch.empty(plan.windows, few, channels, device="meta") for channels in plan.maps]
+    tokens = torch.randn(plan.windows, count, plan.channels, device=device, dtype=dtype)
+    refined = [torch.randn(plan.windows, few, channels, device=device, dtype=dtype) for channels in plan.maps]
 
-    def published() -> None:
+    def published() -> object:
         centers = cluster(tokens, plan.grid, plan.clusters, iterations=plan.iterations)
         weights = reconstruction_weights(tokens, centers, neighbors=plan.neighbors)
-        for values in refined:
-            weights(values)
+        return [weights(values) for values in refined]
 
-    def residual() -> None:
+    def residual() -> object:
         temperature = relative_temperature(tokens, plan.grid, plan.clusters, windows=plan.windows)
         centers = cluster(tokens, plan.grid, plan.clusters, iterations=plan.iterations, temperature=temperature)
         weights = reconstruction_weights(tokens, centers, neighbors=4, temperature=temperature, semantics="paper")
-        for _ in refined:
-            weights.residual(centers, tokens, centers)
+        return [weights.residual(centers, tokens, centers) for _ in refined]
 
-    return launches(published if form == "published" else residual)
+    return published if form == "published" else residual
+
+
+def operator_launches(plan: Published, form: Form) -> list[Launch]:
+    """What they launch."""
+    return launches(operators(plan, form, torch.device("meta"), torch.float32))
 
 
 def device_seconds(found: list[Launch], card: Card, rate: float) -> float:
@@ -166,27 +177,53 @@ def fused(found: list[Launch]) -> list[Launch]:
     return result
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """What a plan costs and saves on a card.
+
+    Attributes:
+        kernels: That its operators launch, and how many are left when they are fused.
+        saved: Seconds of blocks.
+        eager: Seconds of the operators as PyTorch runs them.
+        graph: The same in a CUDA graph.
+        tensor: The same in TF32.
+        fused: The same with what is between matrix products in one kernel.
+    """
+
+    kernels: tuple[int, int]
+    saved: float
+    eager: float
+    graph: float
+    tensor: float
+    fused: float
+
+
+def estimate(plan: Published, form: Form, card: Card) -> Estimate:
+    """What a plan costs and saves on a card, on paper."""
+    found = operator_launches(plan, form)
+    few = fused(found)
+    return Estimate(
+        kernels=(sum(launch.kernels for launch in found), sum(launch.kernels for launch in few)),
+        saved=2 * saved_macs(plan) / (ARITHMETIC * card.half),
+        eager=eager_seconds(found, card, card.single),
+        graph=device_seconds(found, card, card.single),
+        tensor=device_seconds(found, card, card.tensor_single),
+        fused=device_seconds(few, card, card.tensor_single),
+    )
+
+
 def table() -> str:
     """The table of the document, in Markdown."""
     lines = [
         "| plan | form | card | blocks save | kernels: eager, fused | eager | graph | graph, TF32 | fused, TF32 |",
         "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for plan in PLANS:
-        forms: tuple[Form, ...] = ("published", "residual")
-        for form in forms:
-            found = operator_launches(plan, form)
-            few = fused(found)
-            kernels = f"{sum(launch.kernels for launch in found)}, {sum(launch.kernels for launch in few)}"
-            for card in CARDS:
-                saved = 2 * saved_macs(plan) / (ARITHMETIC * card.half)
-                costs = (
-                    eager_seconds(found, card, card.single),
-                    device_seconds(found, card, card.single),
-                    device_seconds(found, card, card.tensor_single),
-                    device_seconds(few, card, card.tensor_single),
-                )
-                shares = " | ".join(f"{1e3 * cost:.2f} ({cost / saved:.0%})" for cost in costs)
-                name = card.name.split()[0]
-                lines.append(f"| {plan.name} | {form} | {name} | {1e3 * saved:.2f} | {kernels} | {shares} |")
+    forms: tuple[Form, ...] = ("published", "residual")
+    for plan, form, card in product(PLANS, forms, CARDS):
+        on_paper = estimate(plan, form, card)
+        costs = (on_paper.eager, on_paper.graph, on_paper.tensor, on_paper.fused)
+        shares = " | ".join(f"{1e3 * cost:.2f} ({cost / on_paper.saved:.0%})" for cost in costs)
+        kernels = f"{on_paper.kernels[0]}, {on_paper.kernels[1]}"
+        name = card.name.split()[0]
+        lines.append(f"| {plan.name} | {form} | {name} | {1e3 * on_paper.saved:.2f} | {kernels} | {shares} |")
     return "\n".join(lines)

@@ -20,6 +20,7 @@ TEXT = {
     "vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
     "max_position_embeddings": 8, "eos_token_id": 2,
 }  # fmt: skip
+POINT = torch.tensor([[[[9.0, 30.0]]]])
 WINDOWED = {
     "hidden_size": 32, "output_channels": 8, "num_hidden_layers": 6, "num_attention_heads": 2, "image_size": 44,
     "patch_size": 4, "window_size": 4, "global_attn_indexes": [2, 5], "mlp_dim": 64, "num_pos_feats": 4,
@@ -51,7 +52,7 @@ class Told(nn.Module):
 
 
 def text(images: Tensor) -> dict[str, Any]:
-    return {"pixel_values": images, "input_ids": torch.arange(3, 9).repeat(len(images), 1)}
+    return {"pixel_values": images, "input_ids": torch.arange(3, 9, device=images.device).repeat(len(images), 1)}
 
 
 def packed(images: Tensor) -> dict[str, Any]:
@@ -59,17 +60,17 @@ def packed(images: Tensor) -> dict[str, Any]:
     rows, columns = images.shape[2] // 8, images.shape[3] // 8
     return {
         "pixel_values": patches,
-        "pixel_attention_mask": torch.ones(patches.shape[:2], dtype=torch.long),
+        "pixel_attention_mask": torch.ones(patches.shape[:2], dtype=torch.long, device=images.device),
         "spatial_shapes": torch.tensor([[rows, columns]] * len(images)),
     }
 
 
 def point(images: Tensor) -> dict[str, Any]:
-    return {"pixel_values": images, "input_points": torch.tensor([[[[9.0, 30.0]]]]).expand(len(images), 1, 1, 2)}
+    return {"pixel_values": images, "input_points": POINT.to(images.device).expand(len(images), 1, 1, 2)}
 
 
 def expert(images: Tensor) -> dict[str, Any]:
-    return {"pixel_values": images, "dataset_index": torch.ones(len(images), dtype=torch.long)}
+    return {"pixel_values": images, "dataset_index": torch.ones(len(images), dtype=torch.long, device=images.device)}
 
 
 def both(kind: str, model: str, **settings: Any) -> nn.Module:

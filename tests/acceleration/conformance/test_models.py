@@ -191,6 +191,11 @@ def test_masks_of_queries_are_refused(kind):
     model.attn_mask_probs.fill_(0.5)
     assert "attn_mask_probs.zero_()" in message(model, PLAN, lambda model: None)
     assert not hourglass.is_applied(model)
+    model.attn_mask_probs.zero_()
+    hourglass.apply(model, PLAN)
+    model.attn_mask_probs.fill_(0.5)
+    with pytest.raises(ValueError, match="masks the attention of its queries"):
+        model(SQUARES)
 
 
 @newer

@@ -77,6 +77,15 @@ def test_a_commit_that_git_does_not_tell_is_said_before_anything_is_measured(
     assert not Path("results").exists()
 
 
+def test_without_a_gpu_its_check_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    code, out, err = run("gpu-check")
+    assert (code, out) == (2, "")
+    assert err == (
+        "hourglass: gpu-check: torch sees no CUDA device, so nothing was checked; --rehearse runs on the CPU\n"
+    )
+
+
 def test_a_suite_without_measurements_says_so(run, measured: list[str]) -> None:
     code, _, err = run("tables", *measured, "--results", "elsewhere")
     assert code == 2
