@@ -30,6 +30,20 @@ def test_a_run_measures_everything_once_and_publishes_it(finished: Any) -> None:
     assert {"check.log", "speed_tiny.log"} <= logs
 
 
+def test_snakemake_makes_a_report_of_its_own(finished: Any, tmp_path: Path) -> None:
+    folder = finished.copy(tmp_path / "work")
+    run = folder.run("--report", "whole.html")
+    assert not run.returncode, run.stdout
+    for name in ("results.csv", "verdict.json", "headline.md", "report.html"):
+        assert f"Adding {name}" in run.stdout
+    assert (folder.path / "whole.html").is_file()
+
+
+def test_pictures_are_files_of_the_workflow(finished: Any) -> None:
+    for case in finished.results.glob("*.*.*.*"):
+        assert (case / "gallery.json").is_file() == (case / "accuracy.json").is_file()
+
+
 def test_a_second_run_has_nothing_to_do(finished: Any) -> None:
     run = finished.run()
     assert not run.returncode

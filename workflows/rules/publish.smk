@@ -6,7 +6,9 @@ rule export:
     input:
         measurements(),
     output:
-        f"{OUT}/results.csv",
+        report(
+            f"{OUT}/results.csv", category="Results", labels={"what": "every number"}
+        ),
     log:
         f"{OUT}/logs/export.log",
     localrule: True
@@ -19,7 +21,7 @@ rule verdict:
         measurements(),
         ACCEPTED,
     output:
-        f"{OUT}/verdict.json",
+        report(f"{OUT}/verdict.json", category="Results", labels={"what": "verdict"}),
     log:
         f"{OUT}/logs/verdict.log",
     localrule: True
@@ -36,7 +38,16 @@ rule tables:
         DEFINITIONS,
         QUOTED,
     output:
-        expand(f"{OUT}/tables/{{table}}.{{ending}}", table=TABLES, ending=FORMATS),
+        [
+            report(
+                f"{OUT}/tables/{table}.{ending}",
+                category="Tables",
+                subcategory=table,
+                labels={"format": ending},
+            )
+            for table in TABLES
+            for ending in FORMATS
+        ],
     log:
         f"{OUT}/logs/tables.log",
     localrule: True
@@ -54,7 +65,7 @@ rule report:
         DEFINITIONS,
         QUOTED,
     output:
-        f"{OUT}/report.html",
+        report(f"{OUT}/report.html", category="Results", labels={"what": "report"}),
     log:
         f"{OUT}/logs/report.log",
     localrule: True

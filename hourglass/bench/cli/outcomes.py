@@ -72,7 +72,8 @@ def report(
     outcome = load_outcome(suite, results, tables, data)
     galleries = {case.id: gallery.load(results, case) for case in outcome.suite.cases if case.scored}
     path = results / outcome.suite.name / "report.html"
-    write_text(path, render(outcome, _tables(outcome, tables), galleries, _ablations(outcome, results, tables, data)))
+    shown = [*_tables(outcome, tables), *_ablations(outcome, results, tables, data)]
+    write_text(path, render(outcome, shown, galleries))
     print(path)
 
 
@@ -194,7 +195,8 @@ def _ablations(outcome: Outcome, results: Path, tables: Path, data: Path) -> lis
     if outcome.suite.name == name or name not in suites.names() or not (results / name).is_dir():
         return []
     try:
-        return _tables(load_outcome(name, results, tables, data), tables)
+        made = _tables(load_outcome(name, results, tables, data), tables)
+        return [table for table in made if table.name.startswith(name)]
     except UserError:  # nothing of it is measured, or it has changed since
         return []
 

@@ -21,21 +21,18 @@ from hourglass.bench.tables.content import KEEP, Content
 from hourglass.bench.tables.model import Table
 from hourglass.bench.tables.render import html
 
-BESIDE_THE_PAPER = "paper-"
-"""What the names of tables with published rows begin with."""
+BESIDE_THE_PAPER, ABLATIONS = "paper-", "ablations-"
+"""What the names of tables begin with that stand in sections of their own."""
 NO_GALLERIES: Galleries = {}
 
 
-def render(
-    outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_GALLERIES, ablations: Sequence[Table] = ()
-) -> str:
+def render(outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_GALLERIES) -> str:
     """The page as HTML: one file that loads nothing; its links lead to the measurements beside it.
 
     Args:
         outcome: The suite with its measurements and verdicts.
         tables: Those to print: the ones that are not about a single task first.
         galleries: Pictures of the cases.
-        ablations: Tables of the suite that varies the method, if it has run.
     """
     content = Content(outcome)
     shown = exhibition(content, galleries)
@@ -60,9 +57,9 @@ def render(
         fronts=[(each, [plots.drawn(chart) for chart in charts(each, content)]) for each in experiments],
         timings=[(each, found) for each in experiments if (found := timings.timing(each, outcome.records))],
         shown=shown,
-        tables=[table for table in tables if not table.name.startswith(BESIDE_THE_PAPER)],
+        tables=[table for table in tables if not table.name.startswith((BESIDE_THE_PAPER, ABLATIONS))],
         beside=[table for table in tables if table.name.startswith(BESIDE_THE_PAPER)],
-        ablations=ablations,
+        ablations=[table for table in tables if table.name.startswith(ABLATIONS)],
         cases=[(case, measured[case.id]) for case in outcome.suite.cases if case.id in measured],
         provenance=common_provenance(outcome.records),
         keep=KEEP,
