@@ -24,7 +24,7 @@ def test_a_run_measures_everything_once_and_publishes_it(finished: Any) -> None:
     published = {"results.csv", "verdict.json", "report.html", "tracking.json", "passed", "tables"}
     assert published <= {path.name for path in finished.results.iterdir()}
     tables = {path.name for path in (finished.results / "tables").iterdir()}
-    assert tables == {f"{n}.{end}" for n in ("headline", "looking") for end in ("md", "tex", "csv", "html")}
+    assert tables == {f"{n}.{end}" for n in ("front", "headline", "looking") for end in ("md", "tex", "csv", "html")}
     assert len(list(finished.results.glob("tracking/wandb/offline-run-*"))) == 2
     logs = {path.name for path in (finished.results / "logs").iterdir()}
     assert {"check.log", "speed_tiny.log"} <= logs

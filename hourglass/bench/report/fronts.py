@@ -11,7 +11,7 @@ from hourglass.bench.tables.content import KEEP, Content
 
 
 def charts(experiment: Experiment, content: Content) -> list[Chart]:
-    """Accuracy against measured speed-up, and against executed multiply-accumulates; those that have points."""
+    """Accuracy against measured speed-up, and against executed multiply-accumulates; of one point alone, none."""
     metric = content.outcome.metrics[experiment.id]
     cases = [case for case in content.outcome.suite.cases if case.experiment == experiment.id]
     series = tuple(dict.fromkeys(map(method_of, content.outcome.suite.cases)))
@@ -26,7 +26,7 @@ def charts(experiment: Experiment, content: Content) -> list[Chart]:
         ("measured speed-up", "speed-up, times", True, _points(cases, content, "speed", "speedup")),
         ("work", "executed multiply-accumulates [10⁹]", False, _points(cases, content, "cost", "gmacs_executed")),
     ):
-        if points:
+        if len(points) > 1:
             chart = Chart(
                 title=f"{metric.title} against {title}",
                 x=label,

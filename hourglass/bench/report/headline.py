@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from hourglass.bench.report.exhibition import Exhibition, Shot
 from hourglass.bench.report.fronts import method_of
-from hourglass.bench.report.words import amount, case_target, changed, loss
+from hourglass.bench.report.words import amount, case_target, changed, is_worse
 from hourglass.bench.suites.suite import Case, Experiment
 from hourglass.bench.tables.content import KEEP, Content
+
+METHOD = "hourglass"
+"""Whose plans the headline is about."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Highlight:
         case: The fastest that keeps enough of the accuracy; else, of those that are faster, the one that keeps most;
             None if there is none either.
         is_enough: Whether it keeps enough.
+        is_timed: Whether any plan has been timed.
         saved: Share of the multiply-accumulates that it saves.
         before: Accuracy of the baseline, in words.
         after: Accuracy of the case.
@@ -33,6 +37,7 @@ class Highlight:
     metric: str
     case: Case | None
     is_enough: bool = False
+    is_timed: bool = True
     method: str = ""
     target: str = ""
     speedup: float | None = None
@@ -51,10 +56,14 @@ class Highlight:
 def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Highlight:
     """The headline of an experiment."""
     metric = content.outcome.metrics[experiment.id]
-    enough = content.fastest_that_keeps(KEEP, experiment.id)
+    enough = content.fastest_that_keeps(KEEP, experiment.id, METHOD)
     case = enough or _closest(experiment, content)
     if case is None:
-        return Highlight(experiment, metric.title, None)
+        timed = any(
+            record.measurement == "speed" and record.case.experiment == experiment.id
+            for record in content.outcome.records
+        )
+        return Highlight(experiment, metric.title, None, is_timed=timed)
     value, before = content.value(case, "accuracy", metric.name), content.baseline_value(case, "accuracy", metric.name)
     work, whole = (content.value(each, "cost", "gmacs_executed") for each in (case, content.baseline(case)))
     wing = next((wing for wing in shown.wings if wing.experiment == experiment), None)
@@ -73,7 +82,7 @@ def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Hi
         before=amount(before, metric),
         after=amount(value, metric),
         change=changed(value, before, metric),
-        is_loss=loss(value, before, metric) > 0,
+        is_loss=is_worse(value, before, metric),
         kept=content.accuracy_kept(case),
         worst=room.worst if room else None,
         pictures=wing.anchor if wing else "",
@@ -84,7 +93,9 @@ def _closest(experiment: Experiment, content: Content) -> Case | None:
     faster = [
         (kept, case)
         for case in content.outcome.suite.cases
-        if case.experiment == experiment.id and (content.value(case, "speed", "speedup") or 0) > 1
+        if case.experiment == experiment.id
+        and case.method == METHOD
+        and (content.value(case, "speed", "speedup") or 0) > 1
         if (kept := content.accuracy_kept(case)) is not None
     ]
     return max(faster, key=lambda pair: pair[0])[1] if faster else None

@@ -37,6 +37,11 @@ def loss(value: float | None, before: float | None, metric: Metric) -> float:
     return before - value if metric.higher_is_better else value - before
 
 
+def is_worse(value: float | None, before: float | None, metric: Metric) -> bool:
+    """Whether a value is worse than another by so much that it can be seen in what is written."""
+    return loss(value, before, metric) > 0 and not changed(value, before, metric).startswith("±")
+
+
 def case_target(case: Case) -> str:
     """The anchor of a case."""
     return f"case-{case.id}"

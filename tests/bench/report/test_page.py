@@ -90,7 +90,12 @@ def test_what_is_missing_for_one_reason_shares_a_line(suite: Suite, records: lis
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_results_with_gaps_make_a_page(suite: Suite, records: list[Record], count: int) -> None:
-    assert "No faster plan keeps 99 %" in words_of(suite, records[:count])
+    assert "Semantic segmentation — No plan has been timed." in words_of(suite, records[:count])
+
+
+def test_a_plan_that_is_slower_is_no_gain(suite: Suite, records: list[Record]) -> None:
+    slow = [r.model_copy(update={"values": {**r.values, "speedup": 0.9}}) for r in records if r.measurement == "speed"]
+    assert "Semantic segmentation — No plan is faster." in words_of(suite, slow)
 
 
 def test_where_no_plan_keeps_enough_the_closest_is_shown(suite: Suite, records: list[Record]) -> None:
