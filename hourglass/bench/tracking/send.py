@@ -40,6 +40,7 @@ def _send(run: dict[str, Any], mode: Any, folder: Path) -> None:
         x_disable_stats=True,
         x_disable_meta=True,  # the measurements carry their own provenance; nothing else is to leave the machine
         x_disable_machine_info=True,
+        x_save_requirements=False,
     )
     started = wandb.init(
         project=os.environ.get("WANDB_PROJECT", "hourglass"),
@@ -64,7 +65,7 @@ def _send(run: dict[str, Any], mode: Any, folder: Path) -> None:
     if rows:
         table = wandb.Table(columns=columns)
         for row in rows:
-            table.add_data(*(wandb.Image(cell) if hasattr(cell, "shape") else cell for cell in row))
+            table.add_data(*(wandb.Image(cell, file_type="jpg") if hasattr(cell, "shape") else cell for cell in row))
         started.log({"gallery": table}, step=run["step"])
     if run["files"]:
         # Equal files are the same version, however often they are sent.

@@ -139,7 +139,7 @@ def test_runs_are_logged_offline_without_credentials(
     shown = json.loads(next(file.parent.glob("files/media/table/gallery*.json")).read_text())
     assert shown["columns"][:4] == ["image", "input", "ground truth", "baseline"]
     table, artifact = (each.artifact for each in held if each.HasField("artifact"))
-    assert len([entry for entry in table.manifest.contents if entry.path.endswith(".png")]) == 3, "some are equal"
+    assert len([entry for entry in table.manifest.contents if entry.path.endswith(".jpg")]) == 3, "some are equal"
     assert all(Path(entry.local_path).is_relative_to(folder) for entry in artifact.manifest.contents)
     assert artifact.name == f"example.{mild.name}"
     kept = {entry.path for entry in artifact.manifest.contents}
