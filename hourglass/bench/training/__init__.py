@@ -20,6 +20,7 @@ RECIPES: Registry[Recipe] = Registry(
         "fcos-scenes": f"{_MODULE}:FCOS_SCENES",
         "vitdet-scenes": f"{_MODULE}:VITDET_SCENES",
         "mask2former-scenes": f"{_MODULE}:MASK2FORMER_SCENES",
+        "dinov2-camvid": f"{_MODULE}:DINOV2_CAMVID",
         "fcos-bccd": f"{_MODULE}:FCOS_BCCD",
     },
 )

@@ -18,6 +18,7 @@ from hourglass.bench.training.loop import Stage
 from hourglass.bench.training.photos import Boxes, Photos
 from hourglass.bench.training.scenes import TrainingScenes
 from hourglass.bench.training.swin import DetectorWithClasses, SceneBoxes, SceneMasks
+from hourglass.bench.training.tokens import StandardisedTokens, TokenClasses
 from hourglass.bench.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, WholeScenes
 
 SCENES = 4000
@@ -173,6 +174,19 @@ VITDET_SCENES = _on_trained_vit("vitdet-scenes", SceneBoxes, attrgetter("fcos.ba
 
 MASK2FORMER_SCENES = _on_trained_vit(
     "mask2former-scenes", SceneMasks, attrgetter("mask2former.model.pixel_level_module.tokens.encoder")
+)
+
+DINOV2_CAMVID = Recipe(
+    build=lambda: StandardisedTokens("dinov2-camvid"),
+    stages=lambda data: (
+        Stage(
+            TokenClasses("dinov2-camvid", Photos("camvid", "semantic-segmentation", data), batch=4),
+            steps=900,
+            learning_rate=1e-3,
+            weight_decay=0.1,
+        ),
+    ),
+    keep=lambda model: model.folded(),
 )
 
 FCOS_BCCD = Recipe(
