@@ -14,6 +14,7 @@ from pydantic import PositiveFloat, PositiveInt
 from hourglass.bench import datasets, downloads, models
 from hourglass.bench.backends import environments
 from hourglass.bench.downloads import Artifact, readable
+from hourglass.bench.models.card import ModelCard
 from hourglass.bench.results.records import path_of
 from hourglass.bench.storage.documents import Document, read
 from hourglass.bench.suites.suite import Experiment, Suite
@@ -132,9 +133,14 @@ def gpu_hours(suite: Suite, without: Collection[str] = frozenset()) -> tuple[flo
         effort = efforts.get(case.model)
         if effort and case.id not in without:
             seconds += min(effort.images, case.images or effort.images) * effort.passes / effort.fps
-        elif not effort and models.card(case.model).artifact and case.model not in unknown:
+        elif not effort and _is_large(models.card(case.model)) and case.model not in unknown:
             unknown.append(case.model)
     return seconds / 3600, unknown
+
+
+def _is_large(card: ModelCard) -> bool:
+    """Whether it is one of the paper's: all that is downloaded, but encoders that only get a head here."""
+    return card.artifact is not None and not card.head
 
 
 def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:

@@ -14,7 +14,11 @@ from hourglass.registry import UserError
 
 MIB = 2**20
 OWN = [name for name in models.MODELS.names() if models.card(name).artifact is None]
-FULL_SIZE = [name for name in models.MODELS.names() if name not in OWN and models.card(name).backend is None]
+FULL_SIZE = [
+    name
+    for name in models.MODELS.names()
+    if name not in OWN and models.card(name).backend is None and not models.card(name).head
+]
 
 
 @pytest.fixture(scope="module", params=OWN)
