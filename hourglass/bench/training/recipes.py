@@ -103,7 +103,7 @@ FROZEN = 4
 def _for_standardised_images(encoder: State) -> State:
     """An encoder of images in [-1, 1], changed to give the same for images less ImageNet's mean over its deviation."""
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-    weight, bias = encoder["patch_embed.proj.weight"], encoder["patch_embed.proj.bias"]
+    weight, bias = encoder["patch_embed.proj.weight"].float(), encoder["patch_embed.proj.bias"].float()
     return encoder | {
         "patch_embed.proj.weight": weight * (2 * std).view(3, 1, 1),
         "patch_embed.proj.bias": bias + weight.sum((2, 3)) @ (2 * mean - 1),
