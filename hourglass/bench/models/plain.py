@@ -1,4 +1,4 @@
-"""Detection and mask heads on a plain ViT, whose one token grid becomes a simple pyramid.
+"""A pyramid of features on a plain ViT, whose tokens all lie in one grid.
 
 Li et al., *Exploring Plain Vision Transformer Backbones for Object Detection* (ViTDet), ECCV 2022 (arXiv 2203.16527),
 section 3: every level is made from the last feature map alone.
@@ -11,7 +11,6 @@ from collections import OrderedDict
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
-from transformers.models.mask2former.modeling_mask2former import Mask2FormerPixelLevelModuleOutput
 
 
 class TokenMap(nn.Module):
@@ -61,29 +60,3 @@ class TokenPyramid(nn.Module):
             levels.append(down(F.gelu(levels[-1])))
         levels.append(F.max_pool2d(levels[-1], 1, stride=2))
         return OrderedDict((str(index), level) for index, level in enumerate(levels))
-
-
-class TokenPixels(nn.Module):
-    """What Mask2Former's pixel decoder hands to its transformer decoder, made from one map of tokens.
-
-    Args:
-        encoder: As of `TokenMap`.
-        channels: Of all features.
-    """
-
-    def __init__(self, encoder: VisionTransformer, channels: int) -> None:
-        super().__init__()
-        self.tokens = TokenMap(encoder, channels)
-        self.up = nn.ConvTranspose2d(encoder.embed_dim, channels, 2, stride=2)
-        self.smooth = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, pixel_values: Tensor, output_hidden_states: bool = False) -> Mask2FormerPixelLevelModuleOutput:
-        """(B, 3, H, W) normalised images to mask features at half the patch and features at 1, 2 and 4 patches."""
-        tokens, features = self.tokens(pixel_values)
-        coarser = [F.avg_pool2d(features, 4), F.avg_pool2d(features, 2)]
-        return Mask2FormerPixelLevelModuleOutput(
-            encoder_last_hidden_state=tokens,
-            encoder_hidden_states=(tokens,) if output_hidden_states else None,
-            decoder_last_hidden_state=self.smooth(F.gelu(self.up(tokens))),
-            decoder_hidden_states=(*coarser, features),
-        )

@@ -80,17 +80,17 @@ def _swin(first_stage: int) -> SwinConfig:
 
 
 def mask2former_scenes() -> nn.Module:
-    """Mask2Former's transformer decoder on a plain ViT, for the 11 classes of scenes."""
+    """Mask2Former for the 11 classes of scenes."""
     from transformers import Mask2FormerConfig
 
     from hourglass.bench.models.mask2former import MaskSegmenter
-    from hourglass.bench.models.plain import TokenPixels
 
     config = Mask2FormerConfig(
-        backbone_config=_swin(first_stage=1),  # replaced below: the configuration has no plain ViT
-        feature_size=96,
-        mask_feature_size=96,
-        hidden_dim=96,
+        backbone_config=_swin(first_stage=1),
+        feature_size=64,
+        mask_feature_size=64,
+        hidden_dim=64,
+        encoder_feedforward_dim=128,
         dim_feedforward=256,
         encoder_layers=1,
         decoder_layers=4,
@@ -99,9 +99,7 @@ def mask2former_scenes() -> nn.Module:
         train_num_points=2048,
         num_labels=11,
     )
-    model = MaskSegmenter(config)
-    model.mask2former.model.pixel_level_module = TokenPixels(_vit(), channels=96)
-    return model
+    return MaskSegmenter(config)
 
 
 def fcos_scenes() -> nn.Module:

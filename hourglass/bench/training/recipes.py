@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,9 @@ from hourglass.bench.training.vit import ClassesAndDepth, CropsOfClassesAndDepth
 
 SCENES = 4000
 """Training scenes of every recipe."""
+
+FROZEN = 4
+"""First blocks of the plain detector's encoder that stay as the Segmenter's training left them."""
 
 State = dict[str, torch.Tensor]
 
@@ -84,6 +86,11 @@ def _encoder_to_dpt(model: nn.Module, state: State) -> None:
     _load_all(model.dpt.dpt, renamed)  # type: ignore[union-attr,arg-type]
 
 
+def _swin_of_detector(state: State) -> State:
+    prefix = "fcos.backbone.swin."
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+
+
 def _load_all(module: nn.Module, state: State) -> None:
     """Load a part of the module's state; every given key must fit."""
     unexpected = module.load_state_dict(state, strict=False).unexpected_keys
@@ -96,10 +103,6 @@ def _all_but_classes(model: nn.Module, state: State) -> None:
     _load_all(model, {k: v for k, v in state.items() if "cls_logits" not in k})
 
 
-FROZEN = 4
-"""First blocks of the plain encoder that stay as the Segmenter's training left them: what they do serves every task."""
-
-
 def _for_standardised_images(encoder: State) -> State:
     """An encoder of images in [-1, 1], changed to give the same for images less ImageNet's mean over its deviation."""
     mean, std = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
@@ -110,34 +113,22 @@ def _for_standardised_images(encoder: State) -> State:
     }
 
 
-def _on_trained_vit(
-    name: str, objective: Callable[[TrainingScenes, int], Any], find: Callable[[Any], nn.Module]
-) -> Recipe:
-    """A head on the Segmenter's encoder.
+def _vitdet() -> nn.Module:
+    model: Any = models.build_untrained("vitdet-scenes")
+    encoder = model.fcos.backbone.tokens.encoder
+    for frozen in (encoder.patch_embed, *encoder.blocks[:FROZEN]):
+        frozen.requires_grad_(False)
+    return model  # type: ignore[no-any-return]
 
-    Args:
-        name: Of the model.
-        objective: From scenes and batch size to what is minimised.
-        find: The encoder within the model.
-    """
 
-    def build() -> nn.Module:
-        model = models.build_untrained(name)
-        encoder: Any = find(model)
-        for frozen in (encoder.patch_embed, *encoder.blocks[:FROZEN]):
-            frozen.requires_grad_(False)
-        return model
+def _segmenters_encoder(model: nn.Module, state: State) -> None:
+    encoder = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
+    _load_all(model.fcos.backbone.tokens.encoder, _for_standardised_images(encoder))  # type: ignore[union-attr,arg-type]
 
-    def adopt(model: nn.Module, state: State) -> None:
-        encoder = {k.removeprefix("encoder."): v for k, v in state.items() if k.startswith("encoder.")}
-        _load_all(find(model), _for_standardised_images(encoder))
 
-    return Recipe(
-        build=build,
-        stages=lambda data: (Stage(objective(_scenes(data), 4), 700, 6e-4),),
-        parent="segmenter-scenes",
-        adopt=adopt,
-    )
+def _masks_from_detector(model: nn.Module, state: State) -> None:
+    encoder = model.mask2former.model.pixel_level_module.encoder  # type: ignore[union-attr]
+    _load_all(encoder, _swin_of_detector(state))  # type: ignore[arg-type]
 
 
 VIT_SCENES = Recipe(
@@ -170,10 +161,18 @@ FCOS_SCENES = Recipe(
     keep=lambda model: model.detector,
 )
 
-VITDET_SCENES = _on_trained_vit("vitdet-scenes", SceneBoxes, attrgetter("fcos.backbone.tokens.encoder"))
+VITDET_SCENES = Recipe(
+    build=_vitdet,
+    stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=4), 700, 6e-4),),
+    parent="segmenter-scenes",
+    adopt=_segmenters_encoder,
+)
 
-MASK2FORMER_SCENES = _on_trained_vit(
-    "mask2former-scenes", SceneMasks, attrgetter("mask2former.model.pixel_level_module.tokens.encoder")
+MASK2FORMER_SCENES = Recipe(
+    build=_reference("mask2former-scenes"),
+    stages=lambda data: (Stage(SceneMasks(_scenes(data), batch=8), 700, 8e-4),),
+    parent="fcos-scenes",
+    adopt=_masks_from_detector,
 )
 
 DINOV2_CAMVID = Recipe(

@@ -89,7 +89,9 @@ CELLS = Instances((120, 160), torch.tensor([1]), ({"bbox": [30.0, 20.0, 60.0, 50
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vit-scenes", "segmenter-scenes", "dpt-scenes", "fcos-scenes", "mask2former-scenes"])
+@pytest.mark.parametrize(
+    "name", ["vit-scenes", "segmenter-scenes", "dpt-scenes", "fcos-scenes", "vitdet-scenes", "mask2former-scenes"]
+)
 def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
     monkeypatch.setattr("hourglass.bench.training.recipes.SCENES", 20)
     torch.manual_seed(0)
@@ -138,6 +140,18 @@ def test_dpt_starts_from_the_segmenters_encoder():
         )
         theirs = segmenter.encoder.norm(dpt.dpt.dpt(images, output_hidden_states=True).hidden_states[-1][:, 1:])
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_plain_detector_starts_from_the_segmenters_encoder():
+    """The same tokens, although the detector brings images to mean 0 and deviation 1, and the Segmenter to [-1, 1]."""
+    torch.manual_seed(0)
+    segmenter, detector = (models.build_untrained(name) for name in ("segmenter-scenes", "vitdet-scenes"))
+    RECIPES.get("vitdet-scenes").adopt(detector, segmenter.half().state_dict())
+    images = torch.rand(1, 3, 256, 256)
+    standardised = detector.fcos.transform([images[0]])[0].tensors
+    theirs = detector.fcos.backbone.tokens.encoder.forward_features(standardised)
+    torch.testing.assert_close(theirs, segmenter.float().encoder.forward_features(images * 2 - 1), rtol=1e-3, atol=1e-4)
 
 
 def test_detectors_and_mask2former_share_a_swin():
