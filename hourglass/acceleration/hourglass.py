@@ -173,20 +173,24 @@ class Hourglass(Patch):
                 f"block {index} got a {type(tokens).__name__} in place of tokens: torch.fx cannot follow the "
                 "hourglass; use torch.export or torch.compile"
             )
+        slot = self.slot
         if index == self._first:
             state = self._begin(index, block, tokens, args)
             tokens = state.small()
         else:
-            state, tokens = self._go_on(index, tokens)
-        state.running, self.slot.current = index, state
+            state, tokens = self._go_on(index, slot, tokens)
+        state.running, slot.current = index, state
         if name is not None:
             kwargs = {key: value for key, value in kwargs.items() if key != name}
         rest: Arguments = (args[1:], kwargs)
         if self.spec.grid is None and self.spec.takes_masks:
-            rest = without_masks(rest, self.slot.masked)
+            rest = without_masks(rest, slot.masked)
         others, kwargs = self.spec.arguments(block, rest, state)
         if self.spec.windows is not None:
-            sizes = geometry(self.spec.windows.shift(block), state.clusters, self.plan, tokens)
+            shift = self.spec.windows.shift(block)
+            key = *shift, tokens.dtype
+            if (sizes := state.geometries.get(key)) is None:
+                sizes = state.geometries[key] = geometry(shift, state.clusters, self.plan, tokens)
             kwargs = {**kwargs, GEOMETRY: sizes}
         return (tokens, *others), kwargs
 
@@ -219,14 +223,15 @@ class Hourglass(Patch):
                 _warn(objection)
         return state
 
-    def _go_on(self, index: int, tokens: Tensor) -> tuple[ForwardState, Tensor]:
-        before = self._recomputed(index, tokens)
-        state = before or self.slot.state
+    def _go_on(self, index: int, slot: Slot, tokens: Tensor) -> tuple[ForwardState, Tensor]:
+        trained = torch.is_grad_enabled()
+        before = self._recomputed(index, tokens) if trained else None
+        state = before or slot.state
         if state is None or (before is None and index < state.next):
             raise ValueError(
                 f"block {index} got tokens of a forward pass that is over: run the whole encoder; {_ONE_BACKWARD}"
             )
-        if before is None:
+        if trained and before is None:
             self._retain(index, state, tokens)
         if (small := state.tapped.get(index - 1)) is not None:
             if before is None and (state.handed_out is None or not same_values(tokens, state.handed_out)):

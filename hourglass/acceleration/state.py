@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
@@ -41,6 +41,7 @@ class ForwardState:
         handed_out: What the last block handed out whole, if it did.
         leaves_clusters: Whether the last block does, for the final norm.
         waiting: Whether it did, and the norm is still due.
+        geometries: Of the attention windows, by what they depend on beside the clusters.
         inputs: What the blocks were given, kept where a backward pass may have to recompute them.
     """
 
@@ -59,7 +60,9 @@ class ForwardState:
         self.waiting = self.leaves_clusters = False
         self.inputs: dict[int, Tensor] = {}
         self.running = first
+        self.geometries: dict[Hashable, Any] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
+        self._small: torch.Size | None = None
         self._derived: tuple[int, object, object] = (-1, None, None)
 
     @property
@@ -88,9 +91,14 @@ class ForwardState:
 
     def is_small(self, tokens: Tensor, block: int) -> bool:
         """Whether tokens have the shape of the clusters in a block."""
+        if tokens.shape == self._small:  # as in the block before
+            return True
         if (shape := self._shapes.get(block)) is None:
             shape = self._shapes[block] = self.layout.shape(self.others_at(block), self.small_grid)
-        return tokens.dim() == self.entry.dim() and self.layout.shape_of(tokens) == shape
+        small = tokens.dim() == self.entry.dim() and self.layout.shape_of(tokens) == shape
+        if small and not self.joins:
+            self._small = tokens.shape
+        return small
 
     def whole(self, tokens: Tensor, block: int) -> Tensor:
         """What a block made of the clusters, at full resolution; other tokens as they are."""

@@ -57,6 +57,21 @@ def test_the_dead_are_known() -> None:
     assert all(downloads.get(name).page for name in dead)
 
 
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("cityscapes-leftimg8bit", "size", 11592327197),
+        ("cityscapes-gtfine", "size", 252567705),
+        ("nyu-depth-v2-labeled", "md5", "520609c519fba3ba5ac58c8fefcc3530"),
+        ("nyu-depth-v2-splits", "md5", "08e3c3aea27130ac7c01ffd739a4535f"),
+        ("ade20k-sceneparsing", "sha1", "219e1696abb36c8ba3a3afe7fb2f4b4606a897c7"),
+    ],
+)
+def test_what_others_pinned_is_checked(name: str, field: str, value: object) -> None:
+    assert getattr(downloads.get(name), field) == value
+    assert downloads.get(name).source
+
+
 def test_an_unknown_artifact_suggests_the_nearest(tmp_path) -> None:
     with pytest.raises(UserError, match="did you mean 'dpt-hybrid-nyu'"):
         downloads.fetch("dpt-hybrid-nyuu", root=tmp_path)
