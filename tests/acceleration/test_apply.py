@@ -10,6 +10,7 @@ from torch import nn
 
 import hourglass
 from hourglass import Plan
+from hourglass.acceleration.masks import without_masks
 
 from .releases import newer
 
@@ -48,6 +49,10 @@ def test_importing_the_library_needs_torch_alone():
             r"^Dinov2Encoder is no whole encoder: pass the model around it \(Dinov2Model, Dinov2Backbone, or one with",
         ),
         (
+            transformers.SwinModel(transformers.SwinConfig(depths=[1], num_heads=[1], embed_dim=8)).encoder.layers[0],
+            r"^SwinStage is no whole encoder: pass the model around it \(SwinEncoder, or one with that inside\)$",
+        ),
+        (
             transformers.SegformerModel(transformers.SegformerConfig(depths=[1] * 4)),
             "^SegformerModel pools its tokens every few blocks",
         ),
@@ -56,7 +61,7 @@ def test_importing_the_library_needs_torch_alone():
             "^Sequential contains Hiera, which pools its tokens every few blocks",
         ),
     ],
-    ids=["layer", "convolutions", "part", "pooling", "pooling inside"],
+    ids=["layer", "convolutions", "part", "stage", "pooling", "pooling inside"],
 )
 def test_an_unsupported_model_is_told_what_is_nearest(model, message):
     with pytest.raises(ValueError, match=message) as error:
@@ -264,6 +269,28 @@ def test_a_forward_that_was_replaced_before_is_refused():
     with pytest.raises(ValueError, match=r"^the forward of SwinTransformerBlock was replaced .*: apply first"):
         hourglass.apply(model, Plan(start=1, clusters=(4, 4)))
     assert not hourglass.is_applied(model)
+
+
+def test_a_mask_of_flex_attention_is_a_mask():
+    class BlockMask:
+        pass
+
+    with pytest.raises(ValueError, match=r"^an attention mask cannot follow the tokens into their clusters: "):
+        without_masks(((BlockMask(),), {}), masked=True)
+    assert without_masks(((BlockMask(), 1), {"attention_mask": BlockMask()}), masked=False) == (
+        (None, 1),
+        {"attention_mask": None},
+    )
+
+
+def test_no_feature_maps_are_what_the_untouched_model_makes_of_them():
+    def outcome(model):
+        try:
+            return model.forward_intermediates(torch.randn(1, 3, 64, 64), indices=[])[1]
+        except ValueError as error:
+            return str(error)
+
+    assert outcome(hourglass.apply(vit(), PLAN)) == outcome(vit())
 
 
 @newer
