@@ -56,8 +56,8 @@ test-slow: $(READY)  ## Run the tests that take more than ten seconds
 
 test-all: test test-slow  ## Run every test
 
-bench: $(READY)  ## Time the operators, store the timings and compare them with the stored ones
-	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_operators.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
+bench: $(READY)  ## Time operators and a model, store the timings and compare them with the stored ones
+	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_*.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
 gpu-check: $(READY)  ## Check a GPU in at most 8 minutes: speed, operators, accuracy, tests; into results/gpu-check
 	hourglass gpu-check

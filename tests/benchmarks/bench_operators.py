@@ -8,16 +8,13 @@ which other work disturbs less.
 
 from __future__ import annotations
 
-import statistics
-import time
-
 import pytest
 import torch
 
 from hourglass.bench.measuring.dense import dense_clustering, dense_reconstruction
 from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
 
-ROUNDS = 15
+from .alternating import ROUNDS, alternate
 
 
 @pytest.fixture(autouse=True)
@@ -28,37 +25,6 @@ def _without_gradients():
 
 def random(*sizes, seed=0):
     return torch.randn(*sizes, generator=torch.Generator().manual_seed(seed))
-
-
-def alternate(benchmark, ours, dense):
-    """Benchmarks `ours` between two calls of `dense`; keeps the median and the quartiles of the ratios."""
-    before, mine, after = [], [], []
-
-    def timed(function, times):
-        begin = time.perf_counter(), time.process_time()
-        function()
-        times.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
-
-    for _ in range(2):
-        ours()
-    benchmark.pedantic(
-        lambda: timed(ours, mine),
-        setup=lambda: timed(dense, before),
-        teardown=lambda: timed(dense, after),
-        rounds=ROUNDS,
-    )
-    clocks = (zip(*times, strict=True) for times in (before, mine, after))
-    (wall_before, cpu_before), (wall_mine, cpu_mine), (wall_after, _) = (tuple(clock) for clock in clocks)
-    benchmark.extra_info["times_faster"] = quartiles(wall_before, wall_mine)
-    benchmark.extra_info["in_processor_time"] = quartiles(cpu_before, cpu_mine)
-    benchmark.extra_info["control"] = quartiles(wall_before, wall_after)
-
-
-def quartiles(numerators, denominators):
-    """The median, the lower and the upper quartile of the ratios."""
-    ratios = [above / below for above, below in zip(numerators, denominators, strict=True)]
-    lower, median, upper = statistics.quantiles(ratios, n=4)
-    return [round(number, 2) for number in (median, lower, upper)]
 
 
 @pytest.mark.parametrize(
