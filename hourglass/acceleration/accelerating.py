@@ -39,6 +39,7 @@ class Accelerated:
         until: Block, counted from 1, after which the tokens are whole again.
         window: Rows and columns of an attention window; None if the whole grid of an image is clustered.
         clusters: What becomes of each.
+        clustered: What is clustered by itself, if not the whole image or an attention window: each frame, say.
     """
 
     path: str
@@ -48,10 +49,12 @@ class Accelerated:
     until: int
     window: Grid | None
     clusters: Grid
+    clustered: str = ""
 
     def __str__(self) -> str:
         where = f"{self.encoder} at '{self.path}'" if self.path else self.encoder
         tokens = "all tokens" if self.window is None else f"{self.window[0]} x {self.window[1]} tokens of a window"
+        tokens += f" of {self.clustered}" if self.clustered else ""
         few = f"{self.clusters[0]} x {self.clusters[1]} clusters"
         return f"{where}: {tokens} become {few} in blocks {self.start + 1} to {self.until} of {self.blocks}"
 
@@ -149,7 +152,11 @@ def summary(model: nn.Module) -> list[Accelerated]:
     found = []
     for patch in patches(model):
         if isinstance(patch, Hourglass):
-            found.append(Accelerated(paths.get(id(patch.encoder), ""), _name(patch.encoder), *patch.extent()))
+            found.append(
+                Accelerated(
+                    paths.get(id(patch.encoder), ""), _name(patch.encoder), *patch.extent(), patch.spec.clustered
+                )
+            )
     return found
 
 

@@ -227,6 +227,22 @@ def test_what_no_plan_fits_is_refused():
     assert message(pooling, PLAN, lambda model: None).startswith("MaxVit pools its tokens every few blocks")
 
 
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("RfDetrDinov2Backbone", "all tokens of each of its windows"),
+        ("LwDetrViTBackbone", "all tokens of each of its windows"),
+        ("VideoMAEModel", "all tokens of each frame"),
+        ("VJEPA2Model", "all tokens of each frame"),
+        ("Dinov2Model", "all tokens"),
+    ],
+)
+def test_a_summary_says_what_is_clustered_by_itself(by_name, name, tokens):
+    case = by_name[name]
+    (here,) = hourglass.summary(hourglass.apply(case.model(), case.plan()))
+    assert f": {tokens} become 3 x 4 clusters in blocks 2 to 4 of 4" in str(here)
+
+
 @torch.no_grad()
 def test_frames_of_a_video_do_not_meet_in_a_cluster():
     model = Frames(of("VideoMAEConfig", "VideoMAEModel", num_frames=2, tubelet_size=1)()).eval()
