@@ -131,7 +131,8 @@ class PublishedTable(Document):
             if (row.method, row.plan) in [(other.method, other.plan) for other in self.rows[:index]]:
                 raise invalid(f"{row.label or row.method} is listed twice", at=("rows", index))
             try:
-                if self.plan is not None and row.clusters is not None and len(row.clusters) == 2:
+                is_runnable = self.plan is not None and len(self.input) == 2
+                if is_runnable and row.clusters is not None:
                     methods.resolve(row.method, self.settings(row))
             except ValueError as error:
                 raise invalid(str(error), at=("rows", index)) from None
