@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from transformers import SwinConfig
 
-from hourglass.bench.models.detector import FcosDetector
+from hourglass.bench.models.detector import FcosDetector, SwinPyramid
 
 
 class Native(nn.Module):
@@ -15,7 +15,7 @@ class Native(nn.Module):
             image_size=64, embed_dim=16, depths=[1, 1, 2, 1], num_heads=[1, 1, 2, 2], window_size=4,
             out_features=["stage2", "stage3", "stage4"],
         )  # fmt: skip
-        backbone = FcosDetector(swin, classes=80, channels=32, convolutions=1, size=(128, 128))
+        backbone = FcosDetector(SwinPyramid(swin, channels=32), classes=80, convolutions=1, size=(128, 128))
         self.model = nn.ModuleDict({"backbone": backbone})
 
     def forward(self, images: Tensor) -> object:
