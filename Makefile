@@ -59,7 +59,7 @@ test-all: test test-slow  ## Run every test
 bench: $(READY)  ## Time operators and a model, store the timings and compare them with the stored ones
 	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_*.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json
 
-gpu-check: $(READY)  ## Check a GPU in at most 8 minutes: speed, operators, accuracy, tests; into results/gpu-check
+gpu-check: $(READY)  ## Check a GPU in about 8 minutes: speed, operators, accuracy, tests; into results/gpu-check
 	hourglass gpu-check
 
 docs: $(READY)  ## Build the documentation into site/; a warning is an error
