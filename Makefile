@@ -4,12 +4,13 @@ SUITE ?= embedded
 PROFILE ?= local
 CORES ?=
 # Folder whose Python files add models, data sets, methods and the like: make INCLUDE=~/mine SUITE=~/mine/suite.yaml
-ifdef INCLUDE
-override HOURGLASS_INCLUDE := $(value INCLUDE)
+ifeq ($(origin INCLUDE),undefined)
+INCLUDE := $(value HOURGLASS_INCLUDE)
 endif
 PYTHON ?= python3
 
 # What a user names is text: make does not expand it, and the shell has it from the environment.
+override HOURGLASS_INCLUDE := $(value INCLUDE)
 override SUITE := $(value SUITE)
 override PROFILE := $(value PROFILE)
 override CORES := $(value CORES)
@@ -24,7 +25,7 @@ endif
 VENV := .venv
 READY := $(VENV)/.ready
 # $(call snakemake,TARGETS,CONFIG)
-snakemake = snakemake $(1) --workflow-profile "workflows/profiles/$$PROFILE" $(if $(CORES),--cores "$$CORES") --config "suite=$$SUITE" "include=$$HOURGLASS_INCLUDE" $(2)
+snakemake = snakemake $(1) --workflow-profile "workflows/profiles/$$PROFILE" $(if $(CORES),--cores "$$CORES") --config "suite=$$SUITE"$(if $(HOURGLASS_INCLUDE), "include=$$HOURGLASS_INCLUDE") $(2)
 
 # Each worker computes on one thread, so that workers do not wait for each other.
 PYTEST = OMP_NUM_THREADS=1 python -m pytest --numprocesses logical --dist loadgroup
@@ -34,14 +35,14 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := suite
 
 suite: $(READY)  ## Run the suite: results, tables, report and verdict (finished work is not repeated)
-	hourglass watch "$$SUITE" $(if $(filter local,$(PROFILE)),,--device cuda) -- $(call snakemake)
+	hourglass watch$(if $(filter local,$(PROFILE)),, --device cuda) -- "$$SUITE" $(call snakemake)
 
 status: $(READY)  ## Say which cases are finished, stale, failed or missing
-	hourglass status "$$SUITE" $(if $(filter local,$(PROFILE)),,--device cuda)
+	hourglass status$(if $(filter local,$(PROFILE)),, --device cuda) -- "$$SUITE"
 
 plan: $(READY)  ## Say what `make suite` would run and download, and what you have to do first
 	$(call snakemake,--dry-run)
-	hourglass plan "$$SUITE"
+	hourglass plan -- "$$SUITE"
 
 tables: $(READY)  ## Make the tables from the results so far; costs that were not counted yet are counted
 	$(call snakemake,export verdict tables --forcerun tables,measure=false)
@@ -50,16 +51,16 @@ report: $(READY)  ## Make tables and HTML report from the results so far
 	$(call snakemake,export verdict tables report --forcerun report,measure=false)
 
 check: $(READY)  ## Compare the results with the accepted ones; fails on a regression
-	hourglass check "$$SUITE"
+	hourglass check -- "$$SUITE"
 
 accept: $(READY)  ## Make the results the accepted ones: make accept REASON="why they are right"
-	hourglass accept "$$SUITE" --reason "$$REASON"
+	hourglass accept --reason "$$REASON" -- "$$SUITE"
 
 track: $(READY)  ## Send the results to Weights & Biases again
-	hourglass track "$$SUITE"
+	hourglass track -- "$$SUITE"
 
 wandb-report: $(READY)  ## Publish a report on the results in Weights & Biases; without a login, print what it would say
-	hourglass wandb-report "$$SUITE"
+	hourglass wandb-report -- "$$SUITE"
 
 test: $(READY)  ## Run the quick tests on all cores
 	$(PYTEST) -m "not slow"
@@ -91,7 +92,7 @@ format: $(READY)  ## Put format and imports in order
 	snakefmt Snakefile workflows
 
 train-%: $(READY)  ## Train a reference model: make train-segmenter-scenes
-	hourglass train '$(subst ','\'',$*)'
+	hourglass train -- '$(subst ','\'',$*)'
 
 lock: $(READY)  ## Resolve envs/default.lock anew from pyproject.toml
 	python -m pip install --quiet uv

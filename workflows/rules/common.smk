@@ -16,14 +16,18 @@ from hourglass.bench.tables.definition import files, load_all
 from hourglass.bench.tables.render import FORMATS
 from hourglass.registry import UserError
 
-DEVICE = config.get("device", "cpu")
+# Snakemake reads `suite=123` as a number, and `suite=` as nothing.
+NAME = str(config.get("suite", "embedded") or "")
+DEVICE = str(config.get("device", "cpu"))
 STORAGE = workflow.storage_registry.default_storage_provider
 
 try:
     registry.include(
-        config["include"].split(os.pathsep) if config.get("include") else []
+        str(config["include"]).split(os.pathsep) if config.get("include") else []
     )
-    SUITE = Suite.read(config.get("suite", "embedded"))
+    SUITE = Suite.read(NAME)
+    if set(NAME) & set("{}"):
+        raise UserError(f"{NAME}: Snakemake takes braces for wildcards; rename it")
     CARDS = {each.model: card(each.model) for each in SUITE.experiments}
     WEIGHTS = {name: of.weights_key for name, of in CARDS.items()}
     ARTIFACTS = {downloads.get(name).file: name for name in downloads.names()}
@@ -44,8 +48,7 @@ try:
 except UserError as error:
     sys.exit(f"hourglass: {error}")
 
-DEFINITION = local(os.path.relpath(path_of(config.get("suite", "embedded"))))
-NAME = config.get("suite", "embedded")
+DEFINITION = local(os.path.relpath(path_of(NAME)))
 OUT = f"results/{SUITE.name}"
 
 # With `--config measure=false`, tables and report are made of the measurements there are; only costs are counted.

@@ -262,7 +262,7 @@ class Suite(Document):
             raise UnknownNameError("suite", suite, names())
         loaded = read(path, Suite)
         if loaded.name != path.stem:
-            raise UserError(f"{path}: name: is '{loaded.name}'; call it '{path.stem}' like the file")
+            raise UserError(f"{path}: name: is '{loaded.name}'; a suite is called like its file; change one of them")
         loaded.define(path.parent)
         return loaded
 
@@ -406,7 +406,7 @@ class Suite(Document):
 
 def path_of(suite: str | Path) -> Path:
     """The file of a suite, by its name or by the path itself."""
-    return Path(suite) if Path(suite).suffix == ".yaml" else FOLDER / f"{suite}.yaml"
+    return Path(suite).expanduser() if Path(suite).suffix == ".yaml" else FOLDER / f"{suite}.yaml"
 
 
 def names() -> list[str]:

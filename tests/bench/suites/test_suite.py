@@ -102,7 +102,7 @@ def test_an_experiment_listed_twice_is_an_error(tmp_path: Path, suite_text: str)
 
 
 def test_a_suite_is_called_like_its_file(tmp_path: Path, suite_text: str) -> None:
-    with pytest.raises(UserError, match="is 'other'; call it 'example' like the file"):
+    with pytest.raises(UserError, match="is 'other'; a suite is called like its file; change one of them"):
         load(tmp_path, suite_text.replace("name: example", "name: other"))
 
 
