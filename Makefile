@@ -10,7 +10,8 @@ endif
 PYTHON ?= python3
 
 # What a user names is text: make does not expand it, and the shell has it from the environment.
-override HOURGLASS_INCLUDE := $(value INCLUDE)
+override INCLUDE := $(value INCLUDE)
+override HOURGLASS_INCLUDE := $(INCLUDE)
 override SUITE := $(value SUITE)
 override PROFILE := $(value PROFILE)
 override CORES := $(value CORES)
@@ -45,10 +46,10 @@ plan: $(READY)  ## Say what `make suite` would run and download, and what you ha
 	hourglass plan -- "$$SUITE"
 
 tables: $(READY)  ## Make the tables from the results so far; costs that were not counted yet are counted
-	$(call snakemake,export verdict tables --forcerun tables,measure=false)
+	$(call snakemake,export verdict tables --forcerun export verdict tables,measure=false)
 
 report: $(READY)  ## Make tables and HTML report from the results so far
-	$(call snakemake,export verdict tables report --forcerun report,measure=false)
+	$(call snakemake,export verdict tables report --forcerun export verdict report,measure=false)
 
 check: $(READY)  ## Compare the results with the accepted ones; fails on a regression
 	hourglass check -- "$$SUITE"

@@ -5,6 +5,8 @@ Each starts from the stored measurements, and none needs another to have run bef
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +39,9 @@ def export(suite: SuiteArgument, results: ResultsOption = RESULTS) -> None:
 
     loaded = Suite.read(suite)
     path = results / loaded.name / "results.csv"
-    write_text(path, to_csv(rows(measured(loaded, results))))
+    stored = measured(loaded, results)
+    _tell(stored.unreadable.values())
+    write_text(path, to_csv(rows(stored.records)))
     print(path)
 
 
@@ -51,6 +55,7 @@ def write_tables(
     from hourglass.bench.tables.terminal import show
 
     outcome = load_outcome(suite, results, tables, data)
+    _tell(outcome.unreadable)
     folder = results / outcome.suite.name / "tables"
     definitions = load_all(tables_folder(tables), outcome.suite)
     for table in _tables(outcome, tables):
@@ -70,6 +75,7 @@ def report(
     from hourglass.bench.storage.files import write_text
 
     outcome = load_outcome(suite, results, tables, data)
+    _tell(outcome.unreadable)
     galleries = {case.id: gallery.load(results, case) for case in outcome.suite.cases if case.scored}
     path = results / outcome.suite.name / "report.html"
     shown = [*_tables(outcome, tables), *_ablations(outcome, results, tables, data)]
@@ -116,10 +122,12 @@ def accept(
     from hourglass.bench.suites.suite import Suite
 
     loaded = Suite.read(suite)
-    records = measured(loaded, results)
+    stored = measured(loaded, results)
+    for why in stored.unreadable.values():
+        raise UserError(why)
     left_out = requirements.left_out(loaded, data=data, results=results)
     print(requirements.in_short(left_out), end="")
-    print(accepted.accept(tables_folder(tables), loaded, records, reason, left_out.keys()), end="")
+    print(accepted.accept(tables_folder(tables), loaded, stored.records, reason, left_out.keys()), end="")
 
 
 def annotate(
@@ -157,7 +165,9 @@ def track(
 
     loaded = Suite.read(suite)
     folder = results / loaded.name
-    message = send(runs(measured(loaded, results), results), folder / "tracking", timeout=timeout)
+    stored = measured(loaded, results)
+    _tell(stored.unreadable.values())
+    message = send(runs(stored.records, results), folder / "tracking", timeout=timeout)
     write_json(folder / "tracking.json", {"outcome": message})
     print(message)
 
@@ -199,6 +209,12 @@ def _ablations(outcome: Outcome, results: Path, tables: Path, data: Path) -> lis
         return [table for table in made if table.name.startswith(name)]
     except UserError:  # nothing of it is measured, or it has changed since
         return []
+
+
+def _tell(unreadable: Iterable[str]) -> None:
+    """Say which measurements are left out."""
+    for why in unreadable:
+        print(f"hourglass: {why}", file=sys.stderr)
 
 
 def _print_verdicts(outcome: Outcome) -> None:

@@ -92,7 +92,7 @@ def accept(
         Accepted(
             suite=suite.name,
             reason=reason.strip(),
-            commits=tuple(sorted({str(record.provenance["commit"]) for record in records})),
+            commits=tuple(sorted({str(record.provenance.get("commit")) for record in records})),
             cases={name: measured for name, measured in cases.items() if measured},
         )
     )

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from pydantic import PositiveFloat, ValidationError
+
 from hourglass.bench.results.records import Record
+from hourglass.bench.storage.documents import Document
 
 NIGHTS = 7
 """Runs whose evidence is pooled."""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(Document):
     """The speed-ups of one run of a suite on one machine.
 
     Attributes:
@@ -29,7 +30,7 @@ class Run:
 
     key: str
     machine: str
-    ratios: dict[str, float]
+    ratios: dict[str, PositiveFloat]
 
 
 def run_of(records: Iterable[Record]) -> Run | None:
@@ -40,7 +41,7 @@ def run_of(records: Iterable[Record]) -> Run | None:
         return None
     content = json.dumps([record.model_dump(mode="json") for record in speeds], sort_keys=True)
     ratios = {record.case.id: float(record.values["speedup"] or 0) for record in speeds}
-    return Run(sha256(content.encode()).hexdigest()[:16], machines.pop(), ratios)
+    return Run(key=sha256(content.encode()).hexdigest()[:16], machine=machines.pop(), ratios=ratios)
 
 
 def machine_of(conditions: dict[str, object]) -> str:
@@ -51,14 +52,14 @@ def machine_of(conditions: dict[str, object]) -> str:
 def load(results: Path, suite: str, machine: str) -> list[Run]:
     """The last runs of a suite on a machine, oldest first. Lines that cannot be read are left out."""
     try:
-        lines = _file(results, suite).read_text(encoding="utf-8").splitlines()
+        lines = _file(results, suite).read_bytes().splitlines()
     except OSError:
         return []
     runs = []
     for line in lines:
         try:
-            runs.append(Run(**json.loads(line)))
-        except (TypeError, ValueError):
+            runs.append(Run.model_validate_json(line))
+        except ValidationError:
             continue
     return [run for run in runs if run.machine == machine][-NIGHTS:]
 
@@ -70,7 +71,7 @@ def append(results: Path, suite: str, run: Run) -> None:
     path = _file(results, suite)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        file.write(f"{json.dumps(asdict(run))}\n")
+        file.write(f"{run.model_dump_json()}\n")
 
 
 def by_case(runs: Sequence[Run]) -> dict[str, list[float]]:

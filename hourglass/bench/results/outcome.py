@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hourglass.bench.results import accepted, history, requirements
 from hourglass.bench.results.judging import judge
-from hourglass.bench.results.records import Record, comparable, load_all
+from hourglass.bench.results.records import Record, Stored, comparable, load_all
 from hourglass.bench.results.speed_change import spread
 from hourglass.bench.results.verdict import Verdict, passed
 from hourglass.bench.suites.suite import Suite
@@ -27,6 +27,7 @@ class Outcome:
         metrics: The metric each experiment is judged by, by its id.
         verdicts: On the records.
         left_out: Cases whose accuracy and speed cannot be measured here, with the reason.
+        unreadable: Why a stored measurement is not among the records, a line for each.
     """
 
     suite: Suite
@@ -34,6 +35,7 @@ class Outcome:
     metrics: Mapping[str, Metric]
     verdicts: Sequence[Verdict] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    unreadable: Sequence[str] = ()
 
     @staticmethod
     def load(suite: Suite, *, results: Path, tables: Path, data: Path) -> Outcome:
@@ -46,9 +48,10 @@ class Outcome:
             data: Folder of all data; what is missing there may leave cases out.
 
         Raises:
-            UserError: Nothing has been measured, or a file is damaged.
+            UserError: Nothing has been measured, or the accepted results cannot be read.
         """
-        records = measured(suite, results)
+        stored = measured(suite, results)
+        records = stored.records
         left_out = requirements.left_out(suite, data=data, results=results)
         reference = accepted.load(tables, suite)
         cases = reference.cases if reference else None
@@ -57,11 +60,11 @@ class Outcome:
         tolerance = suite.speed if run is None else suite.speed.model_copy(update={"run": run})
         steady = suite.model_copy(update={"speed": tolerance})
         verdicts = [
-            verdict
+            _explained(verdict, stored)
             for verdict in judge(steady, comparable(records), cases, suite.all_metrics(), history.by_case(runs))
             if not (verdict.case in left_out and verdict.status == "missing")
         ]
-        return Outcome(suite, records, suite.metrics(), verdicts, left_out)
+        return Outcome(suite, records, suite.metrics(), verdicts, left_out, list(stored.unreadable.values()))
 
     def summary(self) -> dict[str, Any]:
         """The verdicts as plain data, for ``verdict.json``."""
@@ -82,14 +85,21 @@ def _runs(results: Path, suite: Suite, records: Sequence[Record]) -> list[histor
     return known if any(run.key == now.key for run in known) else [*known, now][-history.NIGHTS :]
 
 
-def measured(suite: Suite, results: Path) -> list[Record]:
+def measured(suite: Suite, results: Path) -> Stored:
     """What has been measured so far.
 
     Raises:
-        UserError: Nothing has, or a file is damaged.
+        UserError: Nothing has, or nothing of it can be read.
     """
-    records = load_all(results, suite)
-    if not records:
+    stored = load_all(results, suite)
+    if not stored.records:
         folder = results / suite.name
-        raise UserError(f"{folder}: holds no measurements; run `make suite SUITE={suite.name}` first")
-    return records
+        first = next(iter(stored.unreadable.values()), None)
+        raise UserError(first or f"{folder}: holds no measurements; run `make suite SUITE={suite.name}` first")
+    return stored
+
+
+def _explained(verdict: Verdict, stored: Stored) -> Verdict:
+    """With the reason why something is missing that was measured."""
+    why = stored.unreadable.get((verdict.case, verdict.measurement))
+    return replace(verdict, detail=why) if why and verdict.status == "missing" else verdict

@@ -11,9 +11,9 @@ import io
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import StrictFloat, StrictInt, ValidationError
+from pydantic import Field, StrictFloat, StrictInt, ValidationError
 
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_json
@@ -21,6 +21,8 @@ from hourglass.bench.suites.suite import Case, Measurement, Suite
 from hourglass.registry import UserError
 
 SCHEMA_VERSION: Literal[1] = 1
+Value = Annotated[StrictFloat | StrictInt, Field(ge=-1e100, le=1e100)] | None
+"""A measured number, no larger than can be computed with; None where the quantity does not apply."""
 
 CONDITIONS: dict[Measurement, tuple[str, ...]] = {
     "accuracy": ("weights", "data", "protocol", "precision", "device", "attention"),
@@ -34,7 +36,7 @@ class Record(Document):
     """One measurement of one case, as stored.
 
     Attributes:
-        values: By quantity; names carry their unit. None where the quantity does not apply.
+        values: By quantity; names carry their unit.
         samples: Raw samples that values were computed from, so that a better statistic can be applied later.
         provenance: Which code, weights, data, machine and versions made it.
     """
@@ -42,7 +44,7 @@ class Record(Document):
     schema_version: Literal[1] = SCHEMA_VERSION
     measurement: Measurement
     case: Case
-    values: dict[str, StrictFloat | StrictInt | None]
+    values: dict[str, Value]
     samples: dict[str, Any]
     provenance: dict[str, Any]
 
@@ -62,7 +64,7 @@ class Comparable(Document):
     """
 
     conditions: dict[str, Any]
-    values: dict[str, StrictFloat | StrictInt | None]
+    values: dict[str, Value]
 
 
 def path_of(results: Path, case: Case, measurement: Measurement) -> Path:
@@ -114,6 +116,8 @@ def load(results: Path, case: Case, measurement: Measurement) -> Record | None:
         record = Record.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}; delete it and measure again") from None
     except ValidationError as errors:
         first = errors.errors()[0]
         where = ".".join(map(str, first["loc"])) or "content"
@@ -123,14 +127,31 @@ def load(results: Path, case: Case, measurement: Measurement) -> Record | None:
     return record
 
 
-def load_all(results: Path, suite: Suite) -> list[Record]:
-    """All stored measurements of a suite, in the suite's order.
+@dataclass(frozen=True)
+class Stored:
+    """What lies in a suite's folder.
 
-    Raises:
-        UserError: As `load`.
+    Attributes:
+        records: Its measurements, in the suite's order.
+        unreadable: Why a file is left out, by case id and kind of measurement: it is damaged, or of other settings.
     """
-    found = (load(results, case, measurement) for case in suite.cases for measurement in case.measurements)
-    return [record for record in found if record is not None]
+
+    records: list[Record]
+    unreadable: dict[tuple[str, str], str]
+
+
+def load_all(results: Path, suite: Suite) -> Stored:
+    """All stored measurements of a suite; what is wrong with one of them does not keep the others from being read."""
+    records: list[Record] = []
+    unreadable: dict[tuple[str, str], str] = {}
+    for case in suite.cases:
+        for measurement in case.measurements:
+            try:
+                if found := load(results, case, measurement):
+                    records.append(found)
+            except UserError as error:
+                unreadable[case.id, measurement] = str(error)
+    return Stored(records, unreadable)
 
 
 def comparable(records: Iterable[Record]) -> dict[str, dict[Measurement, Comparable]]:

@@ -88,7 +88,11 @@ def _state(
         return "stale", str(error)
     if record is None:
         failure = _failure(results, case, measurement)
-        return ("failed", failure.read_text(encoding="utf-8").strip()) if failure.is_file() else ("missing", "")
+        return (
+            ("failed", failure.read_text(encoding="utf-8", errors="replace").strip())
+            if failure.is_file()
+            else ("missing", "")
+        )
     reason = "" if measurement == "cost" else _change(results, data, record, device, weights)
     return ("stale", reason) if reason else ("finished", "")
 

@@ -54,11 +54,11 @@ def compose(outcome: Outcome, tables: Sequence[str]) -> Report:
         tables: In Markdown, the headline first.
     """
     suite, verdicts, runs = outcome.suite, outcome.verdicts, tracked(outcome.records)
-    commits = {entry["commit"] for run in runs for entry in run.config["provenance"].values()}
+    commits = {str(entry.get("commit")) for run in runs for entry in run.config["provenance"].values()}
     charts = [chart for each in suite.experiments for chart in _charts(each, outcome.metrics[each.id], runs)]
     return Report(
         title=suite.title,
-        description=f"suite {suite.name}, version {suite.version}; commit {', '.join(sorted(map(str, commits)))}",
+        description=f"suite {suite.name}, version {suite.version}; commit {', '.join(sorted(commits))}",
         parts=(
             _verdict(verdicts),
             *tables[:1],

@@ -13,7 +13,7 @@ import pytest
 from hourglass.bench import cli
 from hourglass.bench.measuring import cases
 from hourglass.bench.measuring.provenance import commit
-from hourglass.bench.results.records import Record, save
+from hourglass.bench.results.records import Record, path_of, save
 from hourglass.bench.suites.suite import Suite
 
 ROOT = Path(__file__).parents[3]
@@ -218,3 +218,36 @@ def test_a_table_that_cannot_be_written_is_one_line(run, measured: list[str]) ->
     assert re.fullmatch(
         r"hourglass: results/example/tables/.*: cannot be written: .*; make its folder writable.*\n", err
     )
+
+
+def test_a_damaged_measurement_keeps_nothing_else_from_being_told(
+    run, measured: list[str], suite: Suite, tmp_path: Path
+) -> None:
+    assert run("accept", *measured, "--reason", "first results")[0] == 0
+    damaged = path_of(Path("results"), suite.cases[1], "accuracy")
+    damaged.write_text("{")
+    said = f"{damaged}: content: Invalid JSON: EOF while parsing an object at line 1 column 1; delete the file"
+    code, out, _ = run("check", *measured)
+    assert code == 1
+    assert f"missing: {suite.cases[1].id}: accuracy: {said} and measure again" in out
+    assert " pass" in out
+    for command in ("export", "tables", "report"):
+        code, out, err = run(command, *measured)
+        assert code == 0
+        assert err == f"hourglass: {said} and measure again\n"
+        assert out
+    code, _, err = run("accept", *measured, "--reason", "half of them")
+    assert (code, err) == (2, f"hourglass: {said} and measure again\n")
+    assert suite.cases[2].id in Path("results/example/results.csv").read_text()
+
+
+def test_what_was_exported_is_not_read_and_written_anew(run, measured: list[str]) -> None:
+    assert run("accept", *measured, "--reason", "first results")[0] == 0
+    for command, name in (("export", "results.csv"), ("verdict", "verdict.json")):
+        assert run(command, *measured)[0] == 0
+        file = Path("results/example") / name
+        whole = file.read_bytes()
+        file.write_bytes(whole[:100] + b"\xff")
+        assert run("check", *measured)[0] == 0
+        assert run(command, *measured)[0] == 0
+        assert file.read_bytes() == whole

@@ -21,16 +21,17 @@ def test_a_run_is_remembered_once(tmp_path: Path, records: list[Record]) -> None
 
 def test_only_the_last_runs_count(tmp_path: Path) -> None:
     for number in range(history.NIGHTS + 3):
-        history.append(tmp_path, "example", history.Run(f"{number}", "m", {"case": 1.0 + number}))
+        history.append(tmp_path, "example", history.Run(key=f"{number}", machine="m", ratios={"case": 1.0 + number}))
     loaded = history.load(tmp_path, "example", "m")
     assert [run.key for run in loaded] == [f"{number}" for number in range(3, history.NIGHTS + 3)]
     assert history.by_case(loaded)["case"][-1] == history.NIGHTS + 3
 
 
 def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
-    history.append(tmp_path, "example", history.Run("a", "m", {}))
+    history.append(tmp_path, "example", history.Run(key="a", machine="m", ratios={}))
     file = tmp_path / "history" / "example.jsonl"
-    file.write_text('{"key": 1\nnothing\n{"other": 2}\n' + file.read_text())
+    odd = b'{"key": 1\nnothing\n{"other": 2}\n\xff\xfe\n{"key": "b", "machine": "m", "ratios": {"case": -1}}\nnull\n'
+    file.write_bytes(odd + b"[" * 100_000 + b"\n" + file.read_bytes())
     assert [run.key for run in history.load(tmp_path, "example", "m")] == ["a"]
 
 
@@ -64,9 +65,8 @@ def test_steady_nights_make_the_margin_narrow_and_restless_ones_wide(
         for night in range(6):
             ratio = 1 + steps * (-1) ** night
             ratios = {case.id: ratio for case in suite.cases if not case.is_baseline}
-            history.append(
-                tmp_path / "results", "example", history.Run(f"{steps}-{night}", "cpu, a processor, 2 threads", ratios)
-            )
+            run = history.Run(key=f"{steps}-{night}", machine="cpu, a processor, 2 threads", ratios=ratios)
+            history.append(tmp_path / "results", "example", run)
         outcome = Outcome.load(suite, results=tmp_path / "results", tables=tmp_path / "tables", data=tmp_path / "data")
         (verdict,) = [v for v in outcome.verdicts if v.quantity == "speedup" and v.case.endswith("strong")]
         assert verdict.status == found

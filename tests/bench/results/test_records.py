@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +25,12 @@ from hourglass.registry import UserError
 def test_what_is_saved_is_loaded(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
     for stored in records:
         save(tmp_path, stored)
-    assert load_all(tmp_path, suite) == records
+    assert load_all(tmp_path, suite).records == records
 
 
 def test_what_was_not_measured_is_not_there(tmp_path: Path, suite: Suite) -> None:
     assert load(tmp_path, suite.cases[0], "cost") is None
-    assert load_all(tmp_path, suite) == []
+    assert load_all(tmp_path, suite).records == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -38,10 +39,41 @@ def test_a_value_that_is_not_finite_is_not_stored(suite: Suite, value: float) ->
         record("accuracy", suite.cases[1], {"miou": value}, {}, {})
 
 
-def test_a_damaged_file_is_named(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
-    path = save(tmp_path, records[0])
-    path.write_text(path.read_text()[:100])
-    with pytest.raises(UserError, match=r"accuracy.json: content: Invalid JSON.*; delete the file and measure again"):
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda content: content[:100], "content: Invalid JSON"),
+        (lambda content: b"", "content: Invalid JSON"),
+        (lambda content: bytes(range(128, 256)), "content: Invalid JSON"),
+        (lambda content: b"[" * 100_000, "content: Invalid JSON"),
+        (lambda content: b"[1, 2]", "content: Input should be an object"),
+        (lambda content: content.replace(b'"miou": 0.75', b'"miou": "good"'), "values.miou.*: Input should be"),
+        (lambda content: content.replace(b'"miou": 0.75', b'"miou": NaN'), "values.miou.*: Input should be a finite"),
+        (lambda content: content.replace(b'"miou": 0.75', b'"miou": 1e300'), "values.miou.*less than or equal to"),
+        (
+            lambda content: content.replace(b'"miou": 0.75', b'"miou": 1' + b"0" * 400),
+            "values.miou.*less than or equal",
+        ),
+        (lambda content: content.replace(b'"samples": {}', b'"samples": 3'), "samples: Input should be"),
+    ],
+)
+def test_a_damaged_file_is_named_and_the_others_are_read(
+    tmp_path: Path, suite: Suite, records: list[Record], damage: Callable[[bytes], bytes], said: str
+) -> None:
+    paths = [save(tmp_path, each) for each in records]
+    content = paths[0].read_bytes()
+    assert damage(content) != content
+    paths[0].write_bytes(damage(content))
+    with pytest.raises(UserError, match=rf"accuracy.json: {said}.*; delete the file and measure again"):
+        load(tmp_path, suite.cases[0], "accuracy")
+    stored = load_all(tmp_path, suite)
+    assert stored.records == records[1:]
+    assert list(stored.unreadable) == [(suite.cases[0].id, "accuracy")]
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path: Path, suite: Suite, records: list[Record]) -> None:
+    path_of(tmp_path, records[0].case, "accuracy").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"accuracy.json: cannot be read: Is a directory; delete it and measure again"):
         load(tmp_path, suite.cases[0], "accuracy")
 
 

@@ -130,6 +130,8 @@ def test_a_failure_is_remembered_until_something_is_measured(suite: Suite, tmp_p
     note_failure(tmp_path, mild, "speed", "out of memory")
     state = found(suite, tmp_path, data)["mild", "speed"]
     assert (state.status, state.reason, state.is_due) == ("failed", "out of memory", True)
+    path_of(tmp_path, mild, "speed").with_suffix(".error").write_bytes(b"\xff")
+    assert found(suite, tmp_path, data)["mild", "speed"].status == "failed"
     forget_failure(tmp_path, mild, "speed")
     assert found(suite, tmp_path, data)["mild", "speed"].status == "missing"
 
