@@ -13,7 +13,15 @@ from hourglass.bench import backends, datasets, models, tasks
 from hourglass.bench.datasets import Dataset
 from hourglass.bench.measuring.accuracy import measure_accuracies, measure_shard, without_unit
 from hourglass.bench.measuring.cost import measure_cost
-from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, weights_digest
+from hourglass.bench.measuring.running import (
+    FORMATS,
+    Runner,
+    device_named,
+    example,
+    placed,
+    reproducible,
+    weights_digest,
+)
 from hourglass.bench.measuring.speed import measure_speed
 from hourglass.bench.measuring.types import Partial, Result, Shard
 from hourglass.bench.models import weights
@@ -194,7 +202,8 @@ def _built(
         model = models.build_meta(case.model) if on_meta else _with_weights(case, data)
         digest = None if on_meta else _weights(case, model, data)
         model = methods.apply(method or case.method, model, {} if method else case.settings)
-    return Runner(model.to(device).eval(), device, getattr(torch, case.precision), inference, digest)
+    whole_model, precision = placed(model, device, case.memory_format), getattr(torch, case.precision)
+    return Runner(whole_model, device, precision, inference, digest, FORMATS[case.memory_format])
 
 
 def _with_weights(case: Case, data: Path) -> nn.Module:

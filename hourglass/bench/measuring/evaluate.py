@@ -17,9 +17,10 @@ from hourglass.bench import datasets, models, tasks
 from hourglass.bench.datasets import Dataset
 from hourglass.bench.measuring.accuracy import measure_accuracy
 from hourglass.bench.measuring.cost import measure_cost
-from hourglass.bench.measuring.running import Runner, device_named, example, reproducible
+from hourglass.bench.measuring.running import FORMATS, Runner, device_named, example, placed, reproducible
 from hourglass.bench.measuring.speed import measure_speed
 from hourglass.bench.models.inference import Inference, whole
+from hourglass.bench.suites.suite import USUAL_FORMAT, MemoryFormat, Precision
 from hourglass.bench.tasks import Task
 
 Plans = Mapping[str, Plan | Mapping[str, Any]]
@@ -38,7 +39,8 @@ def evaluate(
     inference: Inference | None = None,
     measurements: Collection[Literal["accuracy", "cost", "speed"]] = ("accuracy", "cost", "speed"),
     device: str = "cpu",
-    precision: Literal["float32", "bfloat16", "float16"] = "float32",
+    precision: Precision = "float32",
+    memory_format: MemoryFormat = USUAL_FORMAT,
     seed: int = 0,
     data: Path = Path("data"),
 ) -> list[dict[str, Any]]:
@@ -58,6 +60,7 @@ def evaluate(
         measurements: What to measure.
         device: Where to run.
         precision: The lowest that operators run in.
+        memory_format: How images, feature maps and the weights of convolutions lie in memory.
         seed: Of everything random.
         data: Folder of all data, for names.
 
@@ -84,9 +87,15 @@ def evaluate(
     for method, plans in {BASELINE[0]: {BASELINE[1]: {}}, **(methods or {})}.items():
         for plan, given in plans.items():
             settings = ways.resolve(method, asdict(given) if isinstance(given, Plan) else given)
-            changed = ways.apply(method, deepcopy(model), settings).to(where).eval()
+            changed = placed(ways.apply(method, deepcopy(model), settings), where, memory_format)
             name = f"{method}.{plan}"
-            runners[name] = Runner(changed, where, getattr(torch, precision), inference or whole)
+            runners[name] = Runner(
+                changed,
+                where,
+                getattr(torch, precision),
+                inference or whole,
+                memory_format=FORMATS[memory_format],
+            )
             rows[name] = {"method": method, "plan": plan, "settings": settings}
 
     def batch_of(count: int) -> torch.Tensor:

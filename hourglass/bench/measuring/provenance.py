@@ -61,6 +61,7 @@ def provenance(case: Case, conditions: Mapping[str, Any]) -> dict[str, Any]:
         **_definitions(case),
         "settings": methods.resolve(case.method, case.settings),
         "precision": case.precision,
+        "memory_format": case.memory_format,
         "batch": case.batch,
         "images": case.images,
         "seed": case.seed,

@@ -15,7 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hourglass.bench.datasets import Dataset
 from hourglass.bench.models.inference import Inference, whole
+from hourglass.bench.suites.suite import USUAL_FORMAT, MemoryFormat
 from hourglass.registry import UserError
+
+FORMATS: dict[MemoryFormat, torch.memory_format] = {
+    "contiguous": torch.preserve_format,  # what images and weights are from the beginning
+    "channels_last": torch.channels_last,
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Runner:
         device: Which.
         precision: The lowest that operators run in.
         inference: How images go through the model.
+        memory_format: How images are laid out in memory before they go in.
         weights: What tells the model's weights from others: their SHA-256; None if it has none.
     """
 
@@ -35,11 +42,12 @@ class Runner:
     precision: torch.dtype
     inference: Inference = whole
     weights: str | None = None
+    memory_format: torch.memory_format = torch.preserve_format
 
     def __call__(self, images: Tensor) -> Any:
         """Output for float32 images (B, 3, H, W) in [0, 1] on the runner's device."""
         with torch.inference_mode(), self._autocast():
-            return self.inference(self.model, images)
+            return self.inference(self.model, images.to(memory_format=self.memory_format))
 
     def as_is(self) -> Runner:
         """The same without what images go through for accuracy."""
@@ -48,7 +56,7 @@ class Runner:
     def attention(self, images: Tensor) -> str:
         """Names of the fused attention kernels that run, or ``explicit`` if there are none."""
         with torch.no_grad(), self._autocast(), _Names() as seen:
-            self.inference(self.model, images)
+            self.inference(self.model, images.to(memory_format=self.memory_format))
         marker = "_scaled_dot_product_"
         kernels = sorted(name.removeprefix(marker) for name in seen.names if name.startswith(marker))
         return ", ".join(kernels) or "explicit"
@@ -80,6 +88,20 @@ class _Names(TorchDispatchMode):
     ) -> Any:
         self.names.add(func.overloadpacket.__name__)
         return func(*args, **(kwargs or {}))
+
+
+def placed(model: nn.Module, device: torch.device, memory_format: MemoryFormat) -> nn.Module:
+    """A model, moved to a device and laid out in memory, in evaluation mode.
+
+    Raises:
+        UserError: The model cannot be laid out so.
+    """
+    try:
+        return model.to(device, memory_format=FORMATS[memory_format]).eval()  # type: ignore[call-overload,no-any-return]
+    except RuntimeError as error:
+        if memory_format == USUAL_FORMAT:
+            raise
+        raise UserError(f"memory_format: the model cannot be '{memory_format}': {error}") from error
 
 
 def device_named(name: str) -> torch.device:

@@ -32,7 +32,7 @@ JUDGED_SPEED = (
 KEPT_SPEED = (*JUDGED_SPEED, "runs")
 """What accepted results keep of a speed."""
 
-DECIDED_BY_PROJECT = ("settings", "weights", "data", "protocol", "precision", "images", "batch")
+DECIDED_BY_PROJECT = ("settings", "weights", "data", "protocol", "precision", "memory_format", "images", "batch")
 FRACTION, RELATIVE = 0.01, 0.02
 """How far metrics that the suite does not judge by may move: fractions by so much, others by so much of their value."""
 TOGETHER = "all cases"

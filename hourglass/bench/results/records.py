@@ -17,7 +17,7 @@ from pydantic import Field, StrictFloat, StrictInt, ValidationError
 
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_json
-from hourglass.bench.suites.suite import Case, Measurement, Suite
+from hourglass.bench.suites.suite import USUAL_FORMAT, Case, Measurement, Suite
 from hourglass.registry import UserError
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -51,7 +51,9 @@ class Record(Document):
     @property
     def conditions(self) -> dict[str, Any]:
         """What must be equal for another measurement to be comparable with this one."""
-        case = {"settings": self.case.settings, "images": self.case.images, "batch": self.case.batch}
+        case: dict[str, Any] = {"settings": self.case.settings, "images": self.case.images, "batch": self.case.batch}
+        if self.measurement != "cost" and self.case.memory_format != USUAL_FORMAT:
+            case["memory_format"] = self.case.memory_format
         return case | {name: self.provenance.get(name) for name in CONDITIONS[self.measurement]}
 
 

@@ -36,6 +36,8 @@ Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Jobs = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Precision = Literal["float32", "bfloat16", "float16"]
+MemoryFormat = Literal["contiguous", "channels_last"]
+USUAL_FORMAT: MemoryFormat = "contiguous"
 Measurement = Literal["accuracy", "cost", "speed"]
 MEASUREMENTS: tuple[Measurement, ...] = get_args(Measurement)
 
@@ -47,6 +49,7 @@ class Case(Document):
         settings: Of the method, in full.
         images: How many images of the evaluation split are used, from the first on; None for all.
         batch: Images per forward pass when accuracy and throughput are measured.
+        memory_format: How images, feature maps and the weights of convolutions lie in memory.
         scored: Whether its accuracy is measured.
         timed: Whether its speed is measured.
         definitions: What the suite says of the model and the data set, where they are none of the project's.
@@ -64,6 +67,7 @@ class Case(Document):
     batch: Count
     precision: Precision
     seed: Seed
+    memory_format: MemoryFormat = USUAL_FORMAT
     scored: bool = True
     timed: bool = True
     definitions: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -71,7 +75,7 @@ class Case(Document):
     @model_serializer(mode="wrap")
     def _in_short(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         content: dict[str, Any] = dump(self)
-        usual = {"scored": True, "timed": True, "definitions": {}}
+        usual: dict[str, Any] = {"memory_format": USUAL_FORMAT, "scored": True, "timed": True, "definitions": {}}
         return {name: value for name, value in content.items() if name not in usual or value != usual[name]}
 
     @property
@@ -243,6 +247,7 @@ class Suite(Document):
     version: Count
     title: str
     precision: Precision = "float32"
+    memory_format: MemoryFormat = USUAL_FORMAT
     seed: Seed = 0
     shards: Jobs = 1
     speed: SpeedTolerance = SpeedTolerance()
@@ -397,6 +402,7 @@ class Suite(Document):
                     images=experiment.images,
                     batch=experiment.batch,
                     precision=self.precision,
+                    memory_format=self.memory_format,
                     seed=self.seed,
                     scored=experiment.accuracy is not None,
                     timed=experiment.timed is None or plan in experiment.timed,

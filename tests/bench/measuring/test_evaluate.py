@@ -91,6 +91,59 @@ def test_the_digits_are_those_of_a_case(tmp_path):
             assert {name: row[name] for name in measured} == measured
 
 
+class Layout(nn.Module):
+    """Scores of a convolution; notes whether what it sees and its weights are in the order of channels last."""
+
+    def __init__(self, seen):
+        super().__init__()
+        self.classify, self.seen = nn.Conv2d(3, 3, 3, padding=1), seen
+
+    def forward(self, images):
+        for tensor in (images, self.classify.weight):
+            self.seen.add(tensor.is_contiguous(memory_format=torch.channels_last) and not tensor.is_contiguous())
+        return self.classify(images)
+
+    def __deepcopy__(self, memo):
+        copy = Layout(self.seen)
+        copy.load_state_dict(self.state_dict())
+        return copy
+
+
+def test_images_and_weights_lie_in_memory_as_is_asked_for():
+    torch.manual_seed(0)
+    model = Layout(set())
+    usual = evaluate(model, Noise(), TASK, measurements=["accuracy"])
+    assert model.seen == {False}
+    model.seen.clear()
+    last = evaluate(model, Noise(), TASK, memory_format="channels_last", measurements=["accuracy"])
+    assert model.seen == {True}
+    assert last[0]["miou"] == pytest.approx(usual[0]["miou"], abs=1e-3)
+    assert model.classify.weight.is_contiguous(), "copies are measured"
+
+
+def test_a_case_runs_as_its_suite_says(tmp_path):
+    seen = set()
+    card = models.ModelCard(
+        name="mine", tasks=(TASK,), dataset="noise", image_size=(64, 64), builder=lambda: Layout(seen)
+    )
+    with models.MODELS.replaced("mine", card), datasets.DATASETS.replaced("noise", NoiseSource()):
+        datasets.prepare("noise", root=tmp_path)
+        case = Case(
+            suite="s", suite_version=1, task=TASK, model="mine", dataset="noise", method="resolution", plan="half",
+            settings={"scale": 0.5}, images=1, batch=2, precision="bfloat16", seed=0, memory_format="channels_last",
+        )  # fmt: skip
+        cases.accuracy(case, tmp_path)
+        assert seen == {True}
+        assert cases.speed([case], tmp_path)[case.id]["values"]["speedup"] > 0
+        assert seen == {True}
+
+
+def test_a_model_that_cannot_be_laid_out_so_is_one_line():
+    model = nn.ParameterList([torch.zeros(1, 1, 1, 1, 1)])
+    with pytest.raises(UserError, match=r"memory_format: the model cannot be 'channels_last': .*rank 4"):
+        evaluate(model, Noise(), TASK, memory_format="channels_last", measurements=())
+
+
 @pytest.mark.parametrize(
     ("methods", "message"),
     [

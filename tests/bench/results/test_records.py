@@ -113,6 +113,15 @@ def test_cost_needs_no_condition_but_the_case(records: list[Record]) -> None:
     assert {"machine", "threads"} <= set(of_case["speed"].conditions)
 
 
+def test_how_images_lie_in_memory_is_a_condition_where_it_is_unusual(records: list[Record]) -> None:
+    first = {each.measurement: each for each in records}
+    for measurement, usual in first.items():
+        case = usual.case.model_copy(update={"memory_format": "channels_last"})
+        last = record(measurement, case, usual.values, usual.samples, usual.provenance)
+        assert "memory_format" not in usual.conditions
+        assert ("memory_format" in last.conditions) == (measurement != "cost")
+
+
 def test_provenance_in_short(suite: Suite) -> None:
     def made(**provenance: object) -> Record:
         return record("cost", suite.cases[0], {}, {}, provenance)

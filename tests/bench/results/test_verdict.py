@@ -181,6 +181,8 @@ def test_a_truth_value_is_no_number() -> None:
         ("accuracy", "data"),
         ("accuracy", "protocol"),
         ("accuracy", "precision"),
+        ("accuracy", "memory_format"),
+        ("speed", "memory_format"),
         ("cost", "settings"),
         ("speed", "batch"),
     ],

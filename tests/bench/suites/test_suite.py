@@ -44,6 +44,16 @@ def test_only_some_plans_are_timed_where_the_suite_says_so(tmp_path: Path, suite
         load(tmp_path, said.replace("[strong]", "[stong]"))
 
 
+def test_how_images_lie_in_memory_is_part_of_a_case_where_it_is_unusual(
+    suite: Suite, tmp_path: Path, suite_text: str
+) -> None:
+    last = load(tmp_path, suite_text.replace("version: 1", "version: 1\nmemory_format: channels_last"))
+    assert {case.memory_format for case in last.cases} == {"channels_last"}
+    assert last.cases[0] != suite.cases[0]
+    assert '"memory_format":"channels_last"' in last.cases[0].model_dump_json()
+    assert "memory_format" not in suite.cases[0].model_dump_json()
+
+
 def test_a_case_changes_with_the_version_of_its_suite(suite: Suite, tmp_path: Path, suite_text: str) -> None:
     assert load(tmp_path, suite_text.replace("version: 1", "version: 2")).cases[0] != suite.cases[0]
 
@@ -81,6 +91,12 @@ def test_a_case_changes_with_the_version_of_its_suite(suite: Suite, tmp_path: Pa
             "dataset: scenes\n    images: 1000000000",
             "8: experiments.0.images",
             "less than or equal to",
+        ),
+        (
+            "version: 1",
+            "version: 1\nmemory_format: channels-last",
+            "3: memory_format",
+            "should be 'contiguous' or 'channels_last'",
         ),
         ("title: An", "title: An\ntitle: An", "4: field 'title' is given twice", "remove one"),
         ("title: An", "title: [", "4: not YAML", ""),
