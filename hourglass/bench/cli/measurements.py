@@ -119,10 +119,13 @@ def speed(
 
     def together(chosen: Sequence[Case]) -> Attempts:
         from hourglass.bench.measuring import cases as measuring
+        from hourglass.bench.suites.suite import Suite
 
-        for group in _grouped(chosen, lambda case: case.experiment):
+        timing = Suite.read(suite).timing
+        for group in _grouped(chosen, measuring.timed_with):
             timed.extend(group)
-            yield from _finished(results, "speed", group, partial(measuring.speed, group, data, device=_free(device)))
+            measure = partial(measuring.speed, group, data, device=_free(device), timing=timing)
+            yield from _finished(results, "speed", group, measure)
 
     failure = None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,11 +23,11 @@ from hourglass.bench.measuring.running import (
     reproducible,
     weights_digest,
 )
-from hourglass.bench.measuring.speed import measure_speed
+from hourglass.bench.measuring.speed import LATENCY, THROUGHPUT, measure_speed
 from hourglass.bench.measuring.types import Partial, Result, Shard
 from hourglass.bench.models import weights
 from hourglass.bench.models.inference import Inference, whole
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.suite import BASELINE, Case, Timing
 from hourglass.registry import UserError
 
 
@@ -37,6 +38,12 @@ def forward_pass(case: Case) -> str:
     """
     task = case.task if models.card(case.model).adaptable else ""
     return task + case.model_dump_json(exclude={"suite", "suite_version", "task", "plan"})
+
+
+def timed_with(case: Case) -> str:
+    """What the baseline that a case is timed beside depends on: cases that share it are timed together."""
+    usual: dict[str, object] = {"method": BASELINE, "settings": {}, "images": None, "scored": True, "timed": True}
+    return forward_pass(case.model_copy(update=usual))
 
 
 def accuracy(case: Case, data: Path, *, device: str = "cpu", predictions: Path | None = None) -> Result:
@@ -115,29 +122,38 @@ def cost(case: Case, data: Path, *, device: str | None = None) -> Result:
     return measure_cost(runner, example(card.image_size, 1, seed=case.seed).to(where), seed=case.seed)
 
 
-def speed(cases: Sequence[Case], data: Path, *, device: str = "cpu") -> dict[str, Result | UserError]:
-    """Time cases of one experiment beside their baseline, on images of the data set.
+def speed(
+    cases: Sequence[Case], data: Path, *, device: str = "cpu", timing: Timing | None = None
+) -> dict[str, Result | UserError]:
+    """Time cases beside the baseline that they share, on images of the data set; those with the same outputs once.
 
     Args:
-        cases: Plans of one model on one data set.
+        cases: Plans of one model on one data set, for one task or several.
         data: Folder of all data.
         device: Where to run.
+        timing: How long; None for the default.
 
     Returns:
         By the id of the case: the result, or why its method cannot be applied to the model.
 
     Raises:
         UserError: As `accuracy`, of the baseline.
-        ValueError: The cases are of several experiments.
+        ValueError: The cases do not share a baseline.
     """
-    if len({case.experiment for case in cases}) != 1:
-        raise ValueError("cases: must be of one experiment")
+    if len(set(map(timed_with, cases))) != 1:
+        raise ValueError("cases: must share their baseline")
+    timing = timing or Timing()
     first, where, images = cases[0], device_named(device), _data(cases[0], data)
     size = models.card(first.model).image_size
     baseline = _built(first, where, data, "baseline")
+    timed_as: dict[str, str] = {}
+    for case in cases:
+        timed_as.setdefault(forward_pass(case), case.id)
     runners: dict[str, Runner] = {}
     found: dict[str, Result | UserError] = {}
     for case in cases:
+        if timed_as[forward_pass(case)] != case.id:
+            continue
         try:
             runners[case.id] = _built(case, where, data)
         except UserError as error:
@@ -150,9 +166,11 @@ def speed(cases: Sequence[Case], data: Path, *, device: str = "cpu") -> dict[str
             first.batch,
             data=images.fingerprint,
             seed=first.seed,
+            latency=replace(LATENCY, seconds=timing.latency),
+            throughput=replace(THROUGHPUT, seconds=timing.throughput),
         )
         found.update(timed)
-    return found
+    return {case.id: found[timed_as[forward_pass(case)]] for case in cases}
 
 
 def obstacle(case: Case, data: Path) -> str | None:

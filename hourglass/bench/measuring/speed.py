@@ -15,6 +15,7 @@ from hourglass.bench.measuring.running import Runner, reproducible, threads
 from hourglass.bench.measuring.statistics import Interval, is_stable, median_interval, paired_ratio
 from hourglass.bench.measuring.types import Result
 from hourglass.bench.storage.cores import available_cores
+from hourglass.bench.suites.suite import Timing
 
 Clock = Callable[[], float]
 """Seconds since some moment."""
@@ -40,15 +41,17 @@ class TimingBudget:
 
     rounds: int = 9
     precision: float = 0.01
-    seconds: float = 1.5
+    seconds: float = Timing().latency
     most_rounds: int = 200
-    window: int = 2
+    window: int = 1
     tolerance: float = 0.05
     warm_up: int = 3
 
 
 LATENCY = TimingBudget()
-THROUGHPUT = TimingBudget(rounds=4, precision=0.02, seconds=1.0, most_rounds=50, window=1, tolerance=0.1, warm_up=1)
+THROUGHPUT = TimingBudget(
+    rounds=4, precision=0.02, seconds=Timing().throughput, most_rounds=50, tolerance=0.1, warm_up=1
+)
 
 
 def measure_speed(

@@ -80,7 +80,7 @@ def judge(
     verdicts += [missing(case, "accuracy", "", gone) for case in accepted or {} if case not in known]
     changes: dict[str, list[Change]] = {}
     for judge in judges:
-        changes.setdefault(judge.case.experiment, []).extend(judge.changes)
+        changes.setdefault(f"{judge.case.model}.{judge.case.dataset}", []).extend(judge.changes)
     return verdicts + list(_together(changes, suite.speed))
 
 

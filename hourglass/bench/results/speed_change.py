@@ -102,11 +102,11 @@ def change(
 def change_together(changes: Mapping[str, Sequence[Change]], least: float) -> Change | None:
     """The mean change of all cases; None if there is no case.
 
-    Cases of one experiment share their baseline, so their errors are taken to be the same error, those of different
-    experiments to be independent.
+    Cases of one model on one data set share their baseline, so their errors are taken to be the same error, those of
+    others to be independent.
 
     Args:
-        changes: Of each experiment's cases.
+        changes: Of the cases of each model on each data set.
         least: Relative change that matters.
     """
     total = sum(map(len, changes.values()))

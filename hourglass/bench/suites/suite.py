@@ -139,10 +139,25 @@ class SpeedTolerance(Document):
     control: float = Field(default=0.05, gt=0, lt=1)
 
 
+class Timing(Document):
+    """How many seconds the average contender of a timing runs, unless all ratios are known well enough before.
+
+    It changes how wide the interval of a ratio is, not what the ratio means, so it is no part of a case.
+
+    Attributes:
+        latency: At batch 1.
+        throughput: At the batch of the experiment.
+    """
+
+    latency: float = Field(default=1.5, ge=0)
+    throughput: float = Field(default=1.0, ge=0)
+
+
 class Experiment(Document):
     """One model on one data set for one task: the plans that are compared with its baseline, by method and name.
 
     Attributes:
+        images: How many images of the evaluation split are used, from the first on; None for as many as the suite says.
         accuracy: What is asked of it; None if it is not measured.
         timed: The plans whose speed is measured; None for all.
         shards: In how many jobs the accuracy of each case is measured; None for as many as the suite says. It changes
@@ -238,6 +253,7 @@ class Suite(Document):
         name: Also the name of the file, without its ending.
         version: Raised whenever its cases come to mean something else; all of them are measured again then.
         title: One line on what it shows.
+        images: How many images of each evaluation split are used, from the first on; None for all.
         shards: In how many jobs the accuracy of each case is measured.
         models: Models that are none of the project's, by the names that experiments have for them.
         datasets: Data sets that are none of the project's.
@@ -249,8 +265,10 @@ class Suite(Document):
     precision: Precision = "float32"
     memory_format: MemoryFormat = USUAL_FORMAT
     seed: Seed = 0
+    images: Count | None = None
     shards: Jobs = 1
     speed: SpeedTolerance = SpeedTolerance()
+    timing: Timing = Timing()
     models: dict[Name, ModelDefinition] = Field(default_factory=dict)
     datasets: dict[Name, FolderDefinition] = Field(default_factory=dict)
     experiments: tuple[Experiment, ...] = Field(min_length=1)
@@ -399,7 +417,7 @@ class Suite(Document):
                     method=method,
                     plan=plan,
                     settings=methods.resolve(method, settings),
-                    images=experiment.images,
+                    images=experiment.images or self.images,
                     batch=experiment.batch,
                     precision=self.precision,
                     memory_format=self.memory_format,

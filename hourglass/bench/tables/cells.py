@@ -12,6 +12,7 @@ from hourglass.bench.tables.model import Cell, Column
 
 NOT_MEASURED = "—"
 NOT_APPLICABLE = "n/a"
+ALL = "all"
 
 _WORDS = ("published.method", "published.label", "published.notes")
 
@@ -38,7 +39,8 @@ def cell_of(column: ColumnDefinition, line: Line, content: Content, notes: Seque
     if kind == "published":
         return _quoted(column, line, name, notes)
     if kind == "case":
-        return _words(getattr(line.case or line.experiment, name, NOT_MEASURED))
+        value = getattr(line.case or line.experiment, name, NOT_MEASURED)
+        return _words(ALL if name == "images" and value is None else value)
     if line.case is None:
         return Cell(value=None, text=NOT_MEASURED)
     if kind == "settings":

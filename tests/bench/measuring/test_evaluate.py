@@ -12,9 +12,10 @@ from torch import nn
 import hourglass
 from hourglass.bench import datasets, evaluate, models
 from hourglass.bench.datasets import Category, Sample
-from hourglass.bench.measuring import all_quantities, cases
+from hourglass.bench.measuring import all_quantities, cases, measure_speed
+from hourglass.bench.measuring.speed import TimingBudget
 from hourglass.bench.models.segmenter import Segmenter
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.suite import Case, Timing
 from hourglass.registry import UserError
 
 TASK = "semantic-segmentation"
@@ -56,7 +57,10 @@ def segmenter() -> nn.Module:
     return Segmenter(vit, nn.Linear(24, 3)).eval()
 
 
-def test_a_row_for_the_baseline_and_for_each_plan():
+def test_a_row_for_the_baseline_and_for_each_plan(monkeypatch):
+    brief = TimingBudget(rounds=2, seconds=0, warm_up=1)
+    measure = partial(measure_speed, latency=brief, throughput=brief)
+    monkeypatch.setattr("hourglass.bench.measuring.evaluate.measure_speed", measure)
     model = segmenter()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     rows = evaluate(model, Noise(), TASK, PLANS, batch=2)
@@ -134,7 +138,7 @@ def test_a_case_runs_as_its_suite_says(tmp_path):
         )  # fmt: skip
         cases.accuracy(case, tmp_path)
         assert seen == {True}
-        assert cases.speed([case], tmp_path)[case.id]["values"]["speedup"] > 0
+        assert cases.speed([case], tmp_path, timing=Timing(latency=0, throughput=0))[case.id]["values"]["speedup"] > 0
         assert seen == {True}
 
 
@@ -142,6 +146,29 @@ def test_a_model_that_cannot_be_laid_out_so_is_one_line():
     model = nn.ParameterList([torch.zeros(1, 1, 1, 1, 1)])
     with pytest.raises(UserError, match=r"memory_format: the model cannot be 'channels_last': .*rank 4"):
         evaluate(model, Noise(), TASK, memory_format="channels_last", measurements=())
+
+
+def test_cases_that_compute_the_same_for_two_tasks_are_timed_once(tmp_path):
+    both = (TASK, "panoptic-segmentation")
+    source = NoiseSource()
+    source.tasks = both
+    card = models.ModelCard(name="mine", tasks=both, dataset="noise", image_size=(64, 64), builder=segmenter)
+    with models.MODELS.replaced("mine", card), datasets.DATASETS.replaced("noise", source):
+        datasets.prepare("noise", root=tmp_path)
+        asked = [
+            Case(
+                suite="s", suite_version=1, task=task, model="mine", dataset="noise", method="resolution", plan=plan,
+                settings={"scale": scale}, images=None, batch=2, precision="float32", seed=0,
+            )
+            for task, plan, scale in ((TASK, "one", 0.5), (both[1], "same", 0.5), (both[1], "other", 0.75))
+        ]  # fmt: skip
+        found = cases.speed(asked, tmp_path, timing=Timing(latency=0, throughput=0))
+        one, same, other = (found[case.id] for case in asked)
+        assert one["samples"] == same["samples"]
+        assert one["samples"]["timed_together"] == [asked[0].id, asked[2].id]
+        assert one["samples"]["latency_s"]["method"] != other["samples"]["latency_s"]["method"]
+        with pytest.raises(ValueError, match="must share their baseline"):
+            cases.speed([asked[0], asked[1].model_copy(update={"batch": 1})], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ from hourglass.bench.measuring.conventions import DECODER, DPT, SEGMENTER, SWIN,
 from hourglass.bench.measuring.macs import count_macs
 from hourglass.bench.suites import published
 
+from ...remembered import Remembered
+
 pytest.importorskip("transformers")
 pytest.importorskip("timm")
 pytestmark = pytest.mark.framework
@@ -41,7 +43,8 @@ CELLS = [
 @cache
 def counted(model_name, method, size, plan):
     model = methods.apply(method, models.build_meta(model_name), dict(plan))
-    counter = count_macs(lambda: model(torch.zeros(1, 3, *size, device="meta")), regions(model))
+    with Remembered():
+        counter = count_macs(lambda: model(torch.zeros(1, 3, *size, device="meta")), regions(model))
     return convention_of(model), counter
 
 

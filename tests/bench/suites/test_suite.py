@@ -34,6 +34,19 @@ def test_a_case_holds_its_plan_in_full(suite: Suite) -> None:
     assert settings["neighbors"] == 4, "a default that is not in the file"
 
 
+def test_an_experiment_uses_as_many_images_as_the_suite_unless_it_says_so(tmp_path: Path, suite_text: str) -> None:
+    said = suite_text.replace("    dataset: scenes\n", "    dataset: scenes\n    images: 5\n", 1)
+    found = load(tmp_path, said.replace("version: 1\n", "version: 1\nimages: 9\n"))
+    assert {(case.model, case.images) for case in found.cases} == {("segmenter-scenes", 5), ("dpt-scenes", 9)}
+    assert load(tmp_path, said).cases[-1].images is None
+
+
+def test_for_how_long_cases_are_timed_is_no_part_of_them(suite: Suite, tmp_path: Path, suite_text: str) -> None:
+    briefly = load(tmp_path, f"{suite_text}timing: {{ latency: 0.1, throughput: 0 }}\n")
+    assert (briefly.timing.latency, briefly.timing.throughput) == (0.1, 0)
+    assert briefly.cases == suite.cases
+
+
 def test_only_some_plans_are_timed_where_the_suite_says_so(tmp_path: Path, suite_text: str) -> None:
     said = suite_text.replace("    dataset: scenes\n", "    dataset: scenes\n    timed: [strong]\n", 1)
     suite = load(tmp_path, said)

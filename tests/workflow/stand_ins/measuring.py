@@ -27,6 +27,10 @@ def forward_pass(case: Any) -> str:
     return str(case.id)
 
 
+def timed_with(case: Any) -> str:
+    return str(case.experiment)
+
+
 def accuracies(cases: Any, data_root: Path, *, device: str, predictions: Any) -> dict[str, Any]:
     return {case.id: _accuracy(case, data_root, device) for case in cases}
 
@@ -58,7 +62,7 @@ def cost(case: Any, data_root: Path, *, device: str | None) -> dict[str, Any]:
     return _measured(case, "cost", {**_COST, "gmacs_executed": 8 * _work(case)})
 
 
-def speed(cases: Any, data_root: Path, *, device: str) -> dict[str, Any]:
+def speed(cases: Any, data_root: Path, *, device: str, timing: Any) -> dict[str, Any]:
     return {case.id: _timed(case) for case in cases}
 
 
