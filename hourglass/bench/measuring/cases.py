@@ -229,5 +229,5 @@ def _with_weights(case: Case, data: Path) -> nn.Module:
 
 
 def _weights(case: Case, model: nn.Module, data: Path) -> str:
-    path = models.card(case.model).existing_weights(data)
-    return weights_digest(model) if path is None else weights.sha256(path)
+    files = models.card(case.model).existing_files(data)
+    return weights.sha256(*files) if files else weights_digest(model)

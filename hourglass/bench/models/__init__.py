@@ -12,7 +12,7 @@ from hourglass.bench.models.card import ModelCard, read_families
 from hourglass.registry import Registry, UserError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 __all__ = ["MODELS", "ModelCard", "build", "build_meta", "build_untrained", "card"]
 
@@ -44,11 +44,11 @@ def build(name: str, data: Path, *, task: str = "", categories: Sequence[Categor
     from hourglass.bench.models.uninitialised import Uninitialised
 
     known = card(name)
-    path = known.existing_weights(data)
-    with nullcontext() if path is None else Uninitialised():
+    files = known.existing_files(data)
+    with Uninitialised() if files else nullcontext():
         model: nn.Module = known.build(task, categories)
-    if path is not None:
-        _read_weights(model, path, name)
+    if files:
+        _read_weights(model, files, name)
     return model.eval()
 
 
@@ -80,14 +80,18 @@ def build_meta(name: str) -> nn.Module:
     return model.to("meta").eval()  # what was made by torch.Tensor(...) is not there yet
 
 
-def _read_weights(model: nn.Module, path: Path, name: str) -> None:
+def _read_weights(model: nn.Module, files: Sequence[Path], name: str) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    weights: dict[str, Tensor] = {}
+    for path in files:
+        try:
+            weights |= load_file(path)
+        except SafetensorError as error:
+            raise UserError(f"{path}: not a readable safetensors file ({error}); restore it") from error
     try:
-        model.load_state_dict(load_file(path))
-    except SafetensorError as error:
-        raise UserError(f"{path}: not a readable safetensors file ({error}); restore it") from error
+        model.load_state_dict(weights)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{path}: does not fit the model '{name}': {first}") from error

@@ -40,10 +40,10 @@ class ModelCard(Document):
         builder: Makes it with random weights: a function, or ``module:function``.
         adaptable: In place of a builder: makes it, with its weights, for a task and the categories of a data set.
         backend: Of `hourglass.bench.backends`: the framework that builds it; None for what the bench depends on anyway.
-        shipped: Whether its weights come with the project.
+        shipped: Whether a file of its own weights comes with the project.
         weights_file: Where its weights are, as safetensors, if neither with the project nor made of ``artifact``.
-        artifact: Id of the published checkpoint that its weights are made of.
-        head: Whether a head that comes with the project is added to the weights of the checkpoint.
+        artifact: Id of the published checkpoint that its weights are made of, but for those that are ``shipped``.
+        base: Another model with ``shipped`` weights, which are also weights of this one; its own file has the others.
         layout: How the keys of that checkpoint are named; None if the model cannot be run outside of its own framework.
         inference: How images go through it when its accuracy is measured: a function, or the name of one of
             `INFERENCES` with its arguments. None for as they are.
@@ -60,7 +60,7 @@ class ModelCard(Document):
     shipped: bool = False
     weights_file: Path | None = None
     artifact: str | None = None
-    head: bool = False
+    base: str | None = None
     layout: str | None = None
     inference: dict[str, dict[str, Any]] | Callable[..., Any] | None = None
 
@@ -79,8 +79,10 @@ class ModelCard(Document):
 
     @model_validator(mode="after")
     def _weights_have_one_origin(self) -> ModelCard:
-        if sum(map(bool, (self.shipped, self.weights_file, self.artifact))) > 1:
-            raise invalid("give one of 'shipped', 'weights_file' and 'artifact'", at=("artifact",))
+        if self.weights_file and (self.shipped or self.artifact):
+            raise invalid("give one of 'shipped', 'weights_file' and 'artifact'", at=("weights_file",))
+        if self.base and (self.artifact or not (self.shipped or self.weights_file)):
+            raise invalid("goes with 'shipped' or 'weights_file', which has the other weights", at=("base",))
         return self
 
     def build(self, task: str, categories: Sequence[Category]) -> Any:
@@ -123,15 +125,15 @@ class ModelCard(Document):
     def weights_key(self) -> str | None:
         """What changes when its weights do: the id of a checkpoint, or a SHA-256; None if its builder brings them.
 
-        With a head, that is its SHA-256.
+        Of a checkpoint to which a shipped file is added, it is the SHA-256 of that file.
 
         Raises:
             UserError: There should be a file, and is none.
         """
         if self.artifact is not None:
             return weights.sha256(head) if (head := self.existing_head()) else self.artifact
-        path = self.existing_weights(Path())
-        return None if path is None else weights.sha256(path)
+        files = self.existing_files(Path())
+        return weights.sha256(*files) if files else None
 
     def require(self, task: str) -> None:
         """Make sure that it does a task.
@@ -143,7 +145,7 @@ class ModelCard(Document):
             raise UserError(f"model: '{self.name}' cannot do {task}; it does {', '.join(self.tasks)}")
 
     def weights(self, data: Path) -> Path | None:
-        """Where its weights lie; None if its builder brings them.
+        """Where its weights lie, but for those of its base; None if its builder brings them.
 
         Args:
             data: Folder of all data.
@@ -153,14 +155,14 @@ class ModelCard(Document):
         return weights.shipped(self.name) if self.shipped else self.weights_file
 
     def existing_head(self) -> Path | None:
-        """Where the head lies that is added to the weights of the checkpoint; None if there is none to add.
+        """Where the weights lie that are added to those of the checkpoint; None if there are none to add.
 
         Raises:
             UserError: There should be a file, and is none.
         """
-        path = weights.shipped(self.name) if self.head else None
+        path = weights.shipped(self.name) if self.artifact and self.shipped else None
         if path is not None and not path.is_file():
-            raise UserError(f"{path}: the head of '{self.name}' is missing; {self._restore}")
+            raise UserError(f"{path}: the head of '{self.name}' is missing; {_restore(self.name)}")
         return path
 
     def is_prepared(self, data: Path) -> bool:
@@ -168,33 +170,38 @@ class ModelCard(Document):
         path = self.weights(data)
         return path is None or path.is_file()
 
-    def existing_weights(self, data: Path) -> Path | None:
-        """As `weights`.
+    def existing_files(self, data: Path) -> tuple[Path, ...]:
+        """All files that its weights are read from; none if its builder brings them.
+
+        Args:
+            data: Folder of all data.
 
         Raises:
-            UserError: There is no such file.
+            UserError: One of them is not there.
         """
-        path = self.weights(data)
-        if path is not None and not path.is_file():
-            raise UserError(f"{path}: the weights of '{self.name}' are missing; {self._remedy}")
-        return path
-
-    @property
-    def _restore(self) -> str:
-        return (
-            f"restore the file from the repository, name the folder that has it in {weights.FOLDER}, or run "
-            f"`hourglass train {self.name}`"
-        )
+        base, own = self.base and weights.shipped(self.base), self.weights(data)
+        if base and not base.is_file():
+            raise UserError(f"{base}: weights of '{self.name}' are missing; {_restore(str(self.base))}")
+        if own and not own.is_file():
+            raise UserError(f"{own}: the weights of '{self.name}' are missing; {self._remedy}")
+        return tuple(path for path in (base, own) if path)
 
     @property
     def _remedy(self) -> str:
-        if self.shipped:
-            return self._restore
+        if self.shipped and self.artifact is None:
+            return _restore(self.name)
         if self.artifact is None:
             return "restore the file"
         if self.layout is None:
             return "only its cost can be counted here, as it runs in a framework of its own"
         return f"run `hourglass convert {self.name}`"
+
+
+def _restore(name: str) -> str:
+    return (
+        f"restore the file from the repository, name the folder that has it in {weights.FOLDER}, or run "
+        f"`hourglass train {name}`"
+    )
 
 
 class _Family(Document):

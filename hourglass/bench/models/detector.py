@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOSHead
+from torchvision.models.detection.image_list import ImageList
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from transformers import SwinBackbone, SwinConfig
@@ -79,6 +80,23 @@ class FcosDetector(nn.Module):
         """``boxes`` (N, 4) xyxy px, ``scores`` (N,), ``labels`` (N,) of each of (B, 3, H, W) RGB images in [0, 1]."""
         detections: list[dict[str, Tensor]] = self.fcos(list(images))
         return detections
+
+    def detect(self, levels: OrderedDict[str, Tensor], images: ImageList) -> list[dict[str, Tensor]]:
+        """Detections in the pixels of images that went through FCOS's own transform.
+
+        Args:
+            levels: Of these images, as of the pyramid.
+            images: Transformed.
+        """
+        features = list(levels.values())
+        output = self.fcos.head(features)
+        anchors = self.fcos.anchor_generator(images, features)
+        places = [level.shape[-2] * level.shape[-1] for level in features]
+        parts = {name: list(values.split(places, dim=1)) for name, values in output.items()}
+        found: list[dict[str, Tensor]] = self.fcos.postprocess_detections(
+            parts, [list(boxes.split(places)) for boxes in anchors], images.image_sizes
+        )
+        return found
 
     def losses(self, images: Tensor, targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         """FCOS's losses by name; ``targets`` as the detections, without scores. The model must be in training mode."""

@@ -34,6 +34,12 @@ class TokenMap(nn.Module):
         tokens = tokens.transpose(1, 2).unflatten(2, grid)
         return tokens, self.project(tokens)
 
+    def both(self, images: Tensor, early: int) -> tuple[Tensor, Tensor]:
+        """Tokens of a block, by its index, and the last ones, as `forward` has them."""
+        last, (map_,) = self.encoder.forward_intermediates(images, [early])
+        last = last[:, self.encoder.num_prefix_tokens :].transpose(1, 2).unflatten(2, map_.shape[-2:])
+        return map_, last
+
 
 class TokenPyramid(nn.Module):
     """Levels of stride patch, 2 patch, 4 patch and 8 patch for a dense detector.
@@ -54,8 +60,11 @@ class TokenPyramid(nn.Module):
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
         """(B, 3, H, W) normalised images to levels, finest first."""
-        level = self.smooth(F.gelu(self.tokens(images)[1]))
-        levels = [level]
+        return self.levels(self.tokens(images)[1])
+
+    def levels(self, projected: Tensor) -> OrderedDict[str, Tensor]:
+        """Of the projected tokens (B, C, h, w)."""
+        levels = [self.smooth(F.gelu(projected))]
         for down in self.down:
             levels.append(down(F.gelu(levels[-1])))
         levels.append(F.max_pool2d(levels[-1], 1, stride=2))

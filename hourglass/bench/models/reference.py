@@ -117,6 +117,17 @@ def vitdet_scenes() -> nn.Module:
     return FcosDetector(TokenPyramid(_vit(), channels=96), classes=6, convolutions=2, size=(256, 256))
 
 
+def vitmask_scenes() -> nn.Module:
+    """`vitdet_scenes` with masks, and all 11 classes for each pixel."""
+    from hourglass.bench.models.masks import MaskDetector
+    from hourglass.bench.models.plain import TokenPyramid
+
+    pyramid = TokenPyramid(_vit(), channels=96)
+    return MaskDetector(
+        pyramid, things=6, classes=11, channels=64, objects=24, early=3, convolutions=2, size=(256, 256)
+    )
+
+
 def fcos_bccd() -> nn.Module:
     """FCOS for the 3 cell types of BCCD, at 256 x 341."""
     from hourglass.bench.models.detector import FcosDetector, SwinPyramid

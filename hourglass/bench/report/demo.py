@@ -58,7 +58,7 @@ def default_model(task: str) -> str:
     """
     tasks.get(task)
     for name in models.MODELS.names():
-        if (card := models.card(name)).shipped and task in card.tasks:
+        if (card := models.card(name)).shipped and not card.artifact and task in card.tasks:
             return name
     raise UserError(f"model: none that comes with the project does {task}; give --model")
 

@@ -140,7 +140,7 @@ def gpu_hours(suite: Suite, without: Collection[str] = frozenset()) -> tuple[flo
 
 def _is_large(card: ModelCard) -> bool:
     """Whether it is one of the paper's: all that is downloaded, but encoders that only get a head here."""
-    return card.artifact is not None and not card.head
+    return card.artifact is not None and not card.shipped
 
 
 def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:

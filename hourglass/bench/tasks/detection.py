@@ -34,22 +34,32 @@ class ObjectDetection:
 
 @dataclass(frozen=True)
 class InstanceSegmentation:
-    """A mask, a class and a score for every object: mask queries in, `Detections` with masks out.
+    """A mask, a class and a score for every object: mask queries or detections in, `Detections` with masks out.
 
     Attributes:
-        limit: Pairs of query and class that are kept per image, the likeliest; stuff classes among them are dropped.
+        limit: What is kept per image, the likeliest: pairs of query and class, or detections; stuff classes among them
+            are dropped.
+        mask_threshold: Mask probability from which on a pixel is in a detection's mask; 0.5 of a query's.
     """
 
     limit: int = 100
+    mask_threshold: float = 0.5
 
     name: ClassVar[str] = "instance-segmentation"
 
     def predict(
         self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]
     ) -> list[Detections]:
-        """See `mask_queries.instances`."""
-        from hourglass.bench.tasks import mask_queries
+        """See `mask_queries.instances` and `mask_detections.instances`."""
+        from hourglass.bench.tasks import mask_detections, mask_queries
 
+        if not hasattr(output, "masks_queries_logits"):
+            return [
+                mask_detections.instances(
+                    found, size, categories, mask_threshold=self.mask_threshold, limit=self.limit
+                )
+                for found, size in zip(output, sizes, strict=True)
+            ]
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
         decoding = mask_queries.decoding_of(output)
         return [

@@ -17,6 +17,9 @@ from torch import Tensor
 from hourglass.bench.datasets.base import Category, Panoptic, Segment
 from hourglass.bench.tasks.base import Detections, require_classes
 
+OVERLAP_THRESHOLD = 0.8
+"""Share of its own mask that a query must win to make a panoptic segment."""
+
 
 @dataclass(frozen=True)
 class LogitDecoding:

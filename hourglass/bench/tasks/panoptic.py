@@ -24,25 +24,41 @@ _QUALITIES = (
 
 @dataclass(frozen=True)
 class PanopticSegmentation:
-    """A segment for every pixel: mask queries in, `Panoptic` out.
+    """A segment for every pixel: mask queries, or detections and class scores, in, `Panoptic` out.
 
     Attributes:
-        score_threshold: Queries below this class probability make no segment; None for the one the model was published
-            with: 0.8, and 0.25 of MaskDINO.
-        overlap_threshold: A query that wins less than this share of its mask makes no segment.
-        mask_threshold: Mask probability from which on a pixel is in a query's mask.
+        score_threshold: Queries and detections below this probability make no segment; None for the one such models were
+            published with: 0.8 of Mask2Former, 0.25 of MaskDINO, 0.5 of detections.
+        overlap_threshold: What wins less than this share of its mask makes no segment; None for the one such models were
+            published with: 0.8 of queries, 0.5 of detections.
+        mask_threshold: Mask probability from which on a pixel is in a mask.
+        stuff_area: Share of the image that a class of stuff must have beside detections, or it makes no segment.
     """
 
     score_threshold: float | None = None
-    overlap_threshold: float = 0.8
+    overlap_threshold: float | None = None
     mask_threshold: float = 0.5
+    stuff_area: float = 0.004
 
     name: ClassVar[str] = "panoptic-segmentation"
 
     def predict(self, output: Any, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Panoptic]:
-        """See `mask_queries.panoptic`."""
-        from hourglass.bench.tasks import mask_queries
+        """See `mask_queries.panoptic` and `mask_detections.panoptic`."""
+        from hourglass.bench.tasks import mask_detections, mask_queries
 
+        if not hasattr(output, "masks_queries_logits"):
+            return [
+                mask_detections.panoptic(
+                    found,
+                    size,
+                    categories,
+                    score_threshold=_given(self.score_threshold, mask_detections.SCORE_THRESHOLD),
+                    overlap_threshold=_given(self.overlap_threshold, mask_detections.OVERLAP_THRESHOLD),
+                    mask_threshold=self.mask_threshold,
+                    stuff_area=self.stuff_area,
+                )
+                for found, size in zip(output, sizes, strict=True)
+            ]
         decoding = mask_queries.decoding_of(output)
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)
         return [
@@ -52,8 +68,8 @@ class PanopticSegmentation:
                 size,
                 categories,
                 decoding=decoding,
-                score_threshold=decoding.score_threshold if self.score_threshold is None else self.score_threshold,
-                overlap_threshold=self.overlap_threshold,
+                score_threshold=_given(self.score_threshold, decoding.score_threshold),
+                overlap_threshold=_given(self.overlap_threshold, mask_queries.OVERLAP_THRESHOLD),
                 mask_threshold=self.mask_threshold,
             )
             for classes, masks, size in queries
@@ -62,6 +78,10 @@ class PanopticSegmentation:
     def writer(self, folder: Path, categories: Sequence[Category]) -> PanopticWriter:
         """COCO's panoptic format: ``panoptic.json`` and a PNG per image in ``panoptic``."""
         return PanopticWriter(folder, categories)
+
+
+def _given(threshold: float | None, default: float) -> float:
+    return default if threshold is None else threshold
 
 
 class PanopticScorer:

@@ -19,6 +19,7 @@ RECIPES: Registry[Recipe] = Registry(
         "dpt-scenes": f"{_MODULE}:DPT_SCENES",
         "fcos-scenes": f"{_MODULE}:FCOS_SCENES",
         "vitdet-scenes": f"{_MODULE}:VITDET_SCENES",
+        "vitmask-scenes": f"{_MODULE}:VITMASK_SCENES",
         "mask2former-scenes": f"{_MODULE}:MASK2FORMER_SCENES",
         "dinov2-camvid": f"{_MODULE}:DINOV2_CAMVID",
         "fcos-bccd": f"{_MODULE}:FCOS_BCCD",

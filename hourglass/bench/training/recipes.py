@@ -13,6 +13,8 @@ from torch import nn
 from hourglass.bench import models
 from hourglass.bench.models.detector import IMAGENET_STD
 from hourglass.bench.models.inference import IMAGENET_MEAN
+from hourglass.bench.models.reference import fcos_scenes
+from hourglass.bench.training.heads import MasksAndClasses
 from hourglass.bench.training.loop import Stage
 from hourglass.bench.training.photos import Boxes, Photos
 from hourglass.bench.training.scenes import TrainingScenes
@@ -126,6 +128,12 @@ def _segmenters_encoder(model: nn.Module, state: State) -> None:
     _load_all(model.fcos.backbone.tokens.encoder, _for_standardised_images(encoder))  # type: ignore[union-attr,arg-type]
 
 
+def _heads_on_detector() -> nn.Module:
+    model: Any = models.build_untrained("vitmask-scenes").requires_grad_(False)
+    model.heads.requires_grad_(True)
+    return model  # type: ignore[no-any-return]
+
+
 def _masks_from_detector(model: nn.Module, state: State) -> None:
     encoder = model.mask2former.model.pixel_level_module.encoder  # type: ignore[union-attr]
     _load_all(encoder, _swin_of_detector(state))  # type: ignore[arg-type]
@@ -156,7 +164,7 @@ DPT_SCENES = Recipe(
 )
 
 FCOS_SCENES = Recipe(
-    build=lambda: DetectorWithClasses(models.build_untrained("fcos-scenes"), classes=11),  # type: ignore[arg-type]
+    build=lambda: DetectorWithClasses(fcos_scenes(), classes=11),  # type: ignore[arg-type]
     stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=8), 900, 1e-3),),
     keep=lambda model: model.detector,
 )
@@ -166,6 +174,14 @@ VITDET_SCENES = Recipe(
     stages=lambda data: (Stage(SceneBoxes(_scenes(data), batch=4), 700, 6e-4),),
     parent="segmenter-scenes",
     adopt=_segmenters_encoder,
+)
+
+VITMASK_SCENES = Recipe(
+    build=_heads_on_detector,
+    stages=lambda data: (Stage(MasksAndClasses(_scenes(data), batch=4), 800, 2e-3),),
+    parent="vitdet-scenes",
+    adopt=_load_all,
+    keep=lambda model: nn.ModuleDict({"heads": model.heads}),
 )
 
 MASK2FORMER_SCENES = Recipe(

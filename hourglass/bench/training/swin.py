@@ -58,7 +58,7 @@ class SceneBoxes:
     def __call__(self, model: nn.Module, rng: np.random.Generator) -> Tensor:
         """Loss of one batch."""
         scenes = self.scenes.draw(rng, self.batch)
-        images, targets = jitter(stack(scenes, "image"), rng), [_boxes(scene) for scene in scenes]
+        images, targets = jitter(stack(scenes, "image"), rng), [scene_objects(scene) for scene in scenes]
         if isinstance(model, DetectorWithClasses):
             return model.losses(images, targets, stack(scenes, "semantic"))
         return torch.stack(list(model.losses(images, targets).values())).sum()  # type: ignore[operator]
@@ -92,10 +92,12 @@ def _segments(scene: Scene) -> tuple[Tensor, Tensor]:
     return masks.float(), torch.from_numpy(numbers % 256)
 
 
-def _boxes(scene: Scene) -> dict[str, Tensor]:
+def scene_objects(scene: Scene) -> dict[str, Tensor]:
+    """``boxes`` (N, 4) in pixels, ``labels`` (N,) and ``masks`` (N, H, W), float, of the things."""
     masks, classes = _segments(scene)
     things = torch.from_numpy(_is_thing(scene))
-    return {"boxes": masks_to_boxes(masks[things]) + torch.tensor([0, 0, 1, 1]), "labels": classes[things]}
+    boxes = masks_to_boxes(masks[things]) + torch.tensor([0, 0, 1, 1])
+    return {"boxes": boxes, "labels": classes[things], "masks": masks[things]}
 
 
 def _is_thing(scene: Scene) -> NDArray[np.bool_]:

