@@ -1,8 +1,8 @@
-"""Instances and stuff on a plain ViT's detector: two light heads, on an encoder and a detector that are trained already.
+"""Masks and stuff on a plain ViT's detector: two light heads on an encoder and a detector that are trained already.
 
 He et al., *Mask R-CNN*, ICCV 2017 (arXiv 1703.06870), section 3, for the masks; Kirillov et al., *Panoptic Feature
-Pyramid Networks*, CVPR 2019 (arXiv 1901.02446), section 3, for a dense head beside them. Masks are the same whatever the
-class, and both heads read one map, which is finer than the tokens.
+Pyramid Networks*, CVPR 2019 (arXiv 1901.02446), section 3, for a dense head beside them. Here an object has one mask
+whatever its class, and both heads read one map, which is finer than the tokens.
 """
 
 from __future__ import annotations
@@ -134,8 +134,9 @@ class MaskDetector(FcosDetector):
         return self.fcos.backbone.tokens.both(images, self.early)  # type: ignore[no-any-return]
 
     def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
-        """As `FcosDetector`, at most ``objects`` an image; and ``masks`` (N, 1, H, W), the probability that a pixel is of
-        the object, and ``semantic`` (K, H, W), logits of all classes.
+        """As `FcosDetector`, at most ``objects`` an image, with masks and classes.
+
+        ``masks`` (N, 1, H, W) are the probability that a pixel is of the object, ``semantic`` (K, H, W) are logits.
         """
         sizes = [(int(image.shape[-2]), int(image.shape[-1])) for image in images]
         batch, _ = self.fcos.transform(list(images))
@@ -146,7 +147,7 @@ class MaskDetector(FcosDetector):
         boxes = [_padded(one["boxes"], self.objects) for one in found]
         masks = self.heads.masks(fine, boxes, self.stride).sigmoid().split(self.objects)
         semantic = F.interpolate(self.heads.semantic(fine), batch.tensors.shape[-2:], mode="bilinear")
-        outputs = self.fcos.transform.postprocess(found, batch.image_sizes, sizes)
+        outputs: list[dict[str, Tensor]] = self.fcos.transform.postprocess(found, batch.image_sizes, sizes)
         for output, mask, logits, used, size in zip(outputs, masks, semantic, batch.image_sizes, sizes, strict=True):
             count = len(output["boxes"])
             output["masks"] = paste_masks_in_image(mask, _padded(output["boxes"], self.objects), size)[:count]

@@ -55,9 +55,7 @@ class InstanceSegmentation:
 
         if not hasattr(output, "masks_queries_logits"):
             return [
-                mask_detections.instances(
-                    found, size, categories, mask_threshold=self.mask_threshold, limit=self.limit
-                )
+                mask_detections.instances(found, size, categories, mask_threshold=self.mask_threshold, limit=self.limit)
                 for found, size in zip(output, sizes, strict=True)
             ]
         queries = zip(output.class_queries_logits, output.masks_queries_logits, sizes, strict=True)

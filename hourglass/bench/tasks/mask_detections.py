@@ -1,9 +1,9 @@
 """From detections with a mask each, as torchvision's Mask R-CNN hands them out, to instances and panoptic maps.
 
-Per image a dict of ``boxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) and ``masks`` (N, 1, H, W), the probability that a
-pixel is of the object; for panoptic maps also ``semantic`` (K, h, w), logits of all classes. How the two are put
-together is section 3 of Kirillov et al., *Panoptic Segmentation* (CVPR 2019, arXiv 1801.00868), with the thresholds that
-detectron2 has for Panoptic FPN.
+Per image a dict of ``boxes`` (N, 4), ``scores`` (N,), ``labels`` (N,) and ``masks`` (N, 1, H, W), the probability that
+a pixel is of the object; for panoptic maps also ``semantic`` (K, h, w), logits of all classes. How the two are put
+together is section 3.2 of Kirillov et al., *Panoptic Feature Pyramid Networks* (CVPR 2019, arXiv 1901.02446), with the
+thresholds that detectron2 has for it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def panoptic(
 
 
 def _masks(found: Found, size: tuple[int, int]) -> Tensor:
-    """(N, H, W)"""
+    """(N, H, W), of the image's size."""
     if "masks" not in found:
         raise UserError("model: hands out detections without 'masks'; it does object detection, but no segmentation")
     masks = found["masks"].float().squeeze(1)

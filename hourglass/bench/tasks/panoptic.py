@@ -27,9 +27,9 @@ class PanopticSegmentation:
     """A segment for every pixel: mask queries, or detections and class scores, in, `Panoptic` out.
 
     Attributes:
-        score_threshold: Queries and detections below this probability make no segment; None for the one such models were
+        score_threshold: Queries and detections below this probability make no segment; None for what such models were
             published with: 0.8 of Mask2Former, 0.25 of MaskDINO, 0.5 of detections.
-        overlap_threshold: What wins less than this share of its mask makes no segment; None for the one such models were
+        overlap_threshold: What wins less than this share of its mask makes no segment; None for what such models were
             published with: 0.8 of queries, 0.5 of detections.
         mask_threshold: Mask probability from which on a pixel is in a mask.
         stuff_area: Share of the image that a class of stuff must have beside detections, or it makes no segment.

@@ -178,7 +178,7 @@ VITDET_SCENES = Recipe(
 
 VITMASK_SCENES = Recipe(
     build=_heads_on_detector,
-    stages=lambda data: (Stage(MasksAndClasses(_scenes(data), batch=4), 800, 2e-3),),
+    stages=lambda data: (Stage(MasksAndClasses(_scenes(data), batch=4), 360, 2e-3),),  # type: ignore[arg-type]
     parent="vitdet-scenes",
     adopt=_load_all,
     keep=lambda model: nn.ModuleDict({"heads": model.heads}),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hourglass.acceleration.plan import Plan
-from hourglass.bench import pictures
+from hourglass.bench import models, pictures, tasks
 from hourglass.bench.datasets.rasters import read_image, write_pixels
 from hourglass.bench.measuring.running import to_float
 from hourglass.bench.models import hub
@@ -84,3 +84,10 @@ def test_a_picture_that_cannot_be_written_is_said_before_anything_is_computed(tm
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"demo\.png: cannot be written: "):
         demo.require_picture(tmp_path / "file" / "demo.png")
+
+
+@pytest.mark.parametrize("task", tasks.TASKS.names())
+def test_each_task_has_a_model_and_a_plan_to_begin_with(task):
+    model = demo.default_model(task)
+    assert task in models.card(model).tasks
+    assert isinstance(demo.default_plan(model, task), Plan)

@@ -20,7 +20,7 @@ SIZE = (4, 8)
 
 
 def detections(*objects: tuple[int, float, slice], stuff: tuple[int, ...] = (), probability: float = 1.0) -> Any:
-    """A detector's output for one image: per object its class, score and columns; and per column its likeliest class."""
+    """A detector's output for one image: class, score, columns of each object; likeliest class of each column."""
     masks = torch.zeros(len(objects), 1, *SIZE)
     for number, (_, _, columns) in enumerate(objects):
         masks[number, :, :, columns] = probability
