@@ -14,6 +14,7 @@ from hourglass.bench.datasets import Instances, Sample
 from hourglass.bench.models.reference import fcos_scenes
 from hourglass.bench.training import RECIPES
 from hourglass.bench.training import scenes as training_scenes
+from hourglass.bench.training.heads import mask_loss
 from hourglass.bench.training.loop import Stage, fit
 from hourglass.bench.training.scenes import TrainingScenes, stack
 from hourglass.bench.training.vit import depth_loss
@@ -84,6 +85,16 @@ def test_depth_loss_counts_only_where_there_is_depth():
     depth = torch.tensor([[[0.0, 2.0], [4.0, 0.0]]])
     logs = torch.tensor([[[99.0, 2.0], [4.0, -99.0]]]).clamp(min=1e-3).log()
     assert depth_loss(logs, depth).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_mask_loss_counts_each_mask_alike():
+    """Nothing for the truth, and its two parts for what is wrong: cross-entropy of pixels, and dice of masks."""
+    truth = torch.zeros(2, 1, 4, 4)
+    truth[0], truth[1, 0, 0] = 1, 1
+    assert mask_loss(100 * (2 * truth - 1), truth).item() == pytest.approx(0, abs=1e-6)
+    undecided = mask_loss(torch.zeros(2, 1, 4, 4), truth).item()
+    dice = 1 - torch.tensor([(16 + 1) / (8 + 16 + 1), (4 + 1) / (8 + 4 + 1)])
+    assert undecided == pytest.approx(np.log(2) + dice.mean().item())
 
 
 CELLS = Instances((120, 160), torch.tensor([1]), ({"bbox": [30.0, 20.0, 60.0, 50.0], "area": 3000.0},))
