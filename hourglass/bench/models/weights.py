@@ -36,13 +36,11 @@ def shipped(name: str) -> Path:
     return next((path for path in places if path.is_file()), places[0])
 
 
+@cache
 def sha256(*paths: Path) -> str:
     """Of a file of weights, hexadecimal; of several, over those of each."""
-    digests = [_digest(path) for path in paths]
+    digests = [digest(path) for path in paths]
     return digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-_digest = cache(digest)
 
 
 def _clone() -> Path | None:
