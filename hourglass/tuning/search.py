@@ -118,8 +118,9 @@ class _Session:
         machine = [str(self.device), torch.get_num_threads(), torch.__version__, os.cpu_count()]
         return json.dumps([type(self.model).__name__, len(sums), sum(sums), baseline, *machine])
 
-    def trial(self, plan: Plan, before: Trial | None = None, rounds: int = ROUNDS) -> Trial:
+    def trial(self, plan: Plan, before: Trial | None = None, rounds: int | None = None) -> Trial:
         """What a plan loses and gains; of one that was tried, only the timing is repeated."""
+        rounds = rounds or ROUNDS
         ratios = self._ratios(plan, rounds)
         low, middle, high = speedup(ratios)
         loss, error = (before.loss, before.error) if before else self._loss(plan)

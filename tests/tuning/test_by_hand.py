@@ -24,13 +24,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> list[torch.Tensor]:
-    from hourglass.bench import datasets
+def images() -> list[torch.Tensor]:
+    from hourglass.bench.datasets.scenes.render import render_scene
 
-    root = tmp_path_factory.mktemp("data")
-    datasets.prepare("scenes", root=root, split="tune")
-    data = datasets.open_split("scenes", "semantic-segmentation", root=root, split="tune")
-    return [data[index].image[None, :, 64:192, 64:192].float() / 255 for index in range(2)]
+    scenes = [torch.from_numpy(render_scene("tune", index).image).permute(2, 0, 1) for index in range(2)]
+    return [scene[None, :, 64:192, 64:192].float() / 255 for scene in scenes]
 
 
 def measured(model: nn.Module, plan: Plan, images: list[torch.Tensor], clock: WorkClock) -> tuple[float, float]:

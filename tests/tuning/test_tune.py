@@ -12,7 +12,7 @@ from torch import nn
 
 import hourglass
 from hourglass import Plan
-from hourglass.tuning import Front, Trial
+from hourglass.tuning import Front, Trial, search
 from hourglass.tuning.distortion import distortion
 from hourglass.tuning.timing import interval
 
@@ -47,6 +47,14 @@ def images() -> list[torch.Tensor]:
     return [torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(seed)) for seed in range(2)]
 
 
+@pytest.fixture
+def _one_round(monkeypatch) -> None:
+    """On this clock every round is the same."""
+    monkeypatch.setattr(search, "ROUNDS", 1)
+    monkeypatch.setattr(search, "MOST_ROUNDS", 2)
+
+
+@pytest.mark.usefixtures("_one_round")
 def test_the_front_gets_faster_and_worse(model, images) -> None:
     front = hourglass.tune(model, images, clock=Clock(model.blocks), budget=1e9)
     assert len(front.trials) == front.candidates > 5
@@ -57,6 +65,7 @@ def test_the_front_gets_faster_and_worse(model, images) -> None:
     assert not hourglass.is_applied(model)
 
 
+@pytest.mark.usefixtures("_one_round")
 def test_a_target_is_met_and_saves_trials(model, images) -> None:
     clock = Clock(model.blocks)
     whole = hourglass.tune(model, images, clock=clock, budget=1e9)
@@ -107,6 +116,7 @@ def test_it_goes_on_where_it_stopped(model, images, tmp_path) -> None:
         hourglass.tune(model, images, clock=clock, state=state)
 
 
+@pytest.mark.usefixtures("_one_round")
 def test_progress_is_told(model, images) -> None:
     told = []
     front = hourglass.tune(

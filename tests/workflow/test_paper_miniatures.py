@@ -189,13 +189,14 @@ def heals(folder: Miniature, right: Miniature, artifact: str, target: str) -> No
 
 
 CHECKPOINT = "segmenter-l16-mask-ade20k"
+DOWNLOAD = "downloads/segmenter_l16_mask_ade20k.pth"
 WEIGHTS = f"checkpoints/small-{SEGMENTER}.safetensors"
 
 
 def test_a_truncated_transfer_is_continued(again: Callable[..., Miniature], web: Server) -> None:
     folder = again(CHECKPOINT, lost=WEIGHTS)
     web.faults = [("break", len(web.files["/segmenter_l16_mask_ade20k.pth"]) - 1000)]
-    completes(folder, WEIGHTS)
+    completes(folder, DOWNLOAD)
     assert str(web.requests[-1][2]).startswith("bytes=")
 
 
@@ -204,7 +205,7 @@ def test_a_wrong_checksum(again: Callable[..., Miniature], web: Server) -> None:
     folder = again(CHECKPOINT, b"not the weights", listed=False, lost=WEIGHTS)
     fails(folder, WEIGHTS, CHECKPOINT, "sha256")
     web.files = whole
-    completes(folder, WEIGHTS)
+    completes(folder, DOWNLOAD)
 
 
 @pytest.mark.parametrize("faults", [[404], [503] * ATTEMPTS], ids=["not found", "overloaded"])
@@ -212,7 +213,7 @@ def test_a_server_that_refuses(again: Callable[..., Miniature], web: Server, fau
     folder = again(CHECKPOINT, lost=WEIGHTS)
     web.faults = list(faults)
     fails(folder, WEIGHTS, CHECKPOINT, str(faults[0]))
-    completes(folder, WEIGHTS)
+    completes(folder, DOWNLOAD)
 
 
 def test_a_pickle_that_would_run_something(again: Callable[..., Miniature], done: Miniature, tmp_path: Path) -> None:
