@@ -42,6 +42,7 @@ class ForwardState:
         leaves_clusters: Whether the last block does, for the final norm.
         waiting: Whether it did, and the norm is still due.
         geometries: Of the attention windows, by what they depend on beside the clusters.
+        small_shape: Of the tokens in the last block that was looked at, if no others join.
         inputs: What the blocks were given, kept where a backward pass may have to recompute them.
     """
 
@@ -62,7 +63,7 @@ class ForwardState:
         self.running = first
         self.geometries: dict[Hashable, Any] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
-        self._small: torch.Size | None = None
+        self.small_shape: torch.Size | None = None
         self._derived: tuple[int, object, object] = (-1, None, None)
 
     @property
@@ -91,13 +92,13 @@ class ForwardState:
 
     def is_small(self, tokens: Tensor, block: int) -> bool:
         """Whether tokens have the shape of the clusters in a block."""
-        if tokens.shape == self._small:  # as in the block before
+        if tokens.shape == self.small_shape:  # as in the block before
             return True
         if (shape := self._shapes.get(block)) is None:
             shape = self._shapes[block] = self.layout.shape(self.others_at(block), self.small_grid)
         small = tokens.dim() == self.entry.dim() and self.layout.shape_of(tokens) == shape
         if small and not self.joins:
-            self._small = tokens.shape
+            self.small_shape = tokens.shape
         return small
 
     def whole(self, tokens: Tensor, block: int) -> Tensor:

@@ -283,6 +283,21 @@ def test_a_mask_of_flex_attention_is_a_mask():
     )
 
 
+@newer
+@pytest.mark.slow  # compiles the attention
+def test_flex_attention_gives_what_the_fused_attention_gives():
+    settings = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+    model = transformers.Dinov2Model(transformers.Dinov2Config(**settings, image_size=64, patch_size=8)).eval()
+    hourglass.apply(model, PLAN)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        expected = model(images).last_hidden_state
+        model.set_attn_implementation("flex_attention")
+        found = model(images).last_hidden_state
+    assert model.config._attn_implementation == "flex_attention"
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_no_feature_maps_are_what_the_untouched_model_makes_of_them():
     def outcome(model):
         try:
