@@ -7,20 +7,18 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TypeVar
 
 from torch import nn
 
 from hourglass.acceleration.encoders import Catalogue
 from hourglass.acceleration.hourglass import Hourglass
-from hourglass.acceleration.patch import patches
+from hourglass.acceleration.patch import Model, patches, remove_patches
 from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.published import PublishedHourglass
 from hourglass.acceleration.spec import EncoderSpec, Refusal
 from hourglass.acceleration.windows import Grid
 from hourglass.registry import hint
 
-Model = TypeVar("Model", bound=nn.Module)
 Found = tuple[str, nn.Module, EncoderSpec]
 Make = Callable[[EncoderSpec, nn.Module, nn.Module, Plan], Hourglass]
 
@@ -133,12 +131,7 @@ def remove(model: Model) -> Model:
     Raises:
         ValueError: If the model is not accelerated.
     """
-    found = [patch for patch in patches(model) if isinstance(patch, Hourglass)]
-    if not found:
-        raise ValueError(f"{_name(model)} is not accelerated: there is nothing to remove")
-    for patch in found:
-        patch.remove()
-    return model
+    return remove_patches(model, Hourglass)
 
 
 def is_applied(model: nn.Module) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from torch import nn
 from torch.utils.hooks import RemovableHandle
+
+Model = TypeVar("Model", bound=nn.Module)
 
 # On the module, not on what is around it: whoever holds either of them finds it.
 _PATCH = "_hourglass_patch"
@@ -88,6 +90,25 @@ def patches(model: nn.Module) -> list[Any]:
     """All patches in a model, each once."""
     found = {id(patch): patch for module in model.modules() if (patch := patch_of(module)) is not None}
     return list(found.values())
+
+
+def remove_patches(model: Model, kind: type[Patch], by: str = "") -> Model:
+    """Undoes the patches of a kind in a model, and returns it.
+
+    Args:
+        model: Or an encoder inside it.
+        kind: Of the patches.
+        by: What did not accelerate the model, if it is not the hourglass.
+
+    Raises:
+        ValueError: There is no such patch.
+    """
+    found = [patch for patch in patches(model) if isinstance(patch, kind)]
+    if not found:
+        raise ValueError(f"{type(model).__name__} is not accelerated{by}: there is nothing to remove")
+    for patch in found:
+        patch.remove()
+    return model
 
 
 def foreign(hook: Any) -> bool:

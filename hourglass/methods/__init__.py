@@ -88,7 +88,7 @@ def remove(method: str, model: nn.Module) -> nn.Module:
     """Undo `apply`: bit for bit the model it was.
 
     Raises:
-        UserError: No method has that name, or the model does not run by it.
+        UserError: No method has that name, or it did not change the model.
     """
     chosen = METHODS.get(method)
     try:

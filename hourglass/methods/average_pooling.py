@@ -57,10 +57,10 @@ class _AveragePooling:
         return pool_tokens(model, Plan(plan.start, plan.clusters), residual=plan.residual)
 
     def remove(self, model: nn.Module) -> nn.Module:
-        from hourglass.methods.patching import remove_patches
+        from hourglass.acceleration.patch import remove_patches
         from hourglass.methods.pooling import Pooling
 
-        return remove_patches(model, Pooling)
+        return remove_patches(model, Pooling, " by this method")
 
 
 def _plan(settings: Settings) -> PoolingPlan:

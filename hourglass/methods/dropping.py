@@ -28,7 +28,7 @@ class Dropping:
     dropped: Tensor
     order: Tensor
 
-    def undo(self, few: Tensor, neighbors: int, temperature: float) -> Tensor:
+    def reconstruct(self, few: Tensor, neighbors: int, temperature: float) -> Tensor:
         """What became of the K tokens and the fused one, (B, K + 1, D), to (B, N, D).
 
         A dropped token is reconstructed from the kept ones it was near to; the fused one is not used any more.

@@ -49,7 +49,7 @@ class TokenDropping(Patch):
         self._keep_rate, self._dropping = keep_rate, sorted(set(blocks))
         self._neighbors, self._temperature = neighbors, temperature
         self._pass = _Pass()
-        every, known, dropping = self.anatomy(encoder)
+        every, known, dropping = self.all_blocks(encoder)
         for block in every:
             if not is_a(block, known, exactly=True):
                 raise ValueError(f"a block of class {type(block).__name__} is not known to it; supported: {SUPPORTED}")
@@ -59,7 +59,7 @@ class TokenDropping(Patch):
         for index in self._dropping:
             self.extend(every[index], dropping)
 
-    def anatomy(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
+    def all_blocks(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
         """All blocks of an encoder, the class they must have, and the methods of a dropping one."""
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class TokenDropping(Patch):
         """Remembers what a projection returns, for the block around it."""
         self.after(module, _Seen(self._pass, name))
 
-    def narrow(self, tokens: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
+    def drop_tokens(self, tokens: Tensor, queries: Tensor, keys: Tensor) -> Tensor:
         """Tokens (B, 1 + N, C) to (B, 1 + K + 1, C), by queries and keys (B, heads, 1 + N, D) of their attention."""
         scores = queries[:, :, :1] @ keys.transpose(2, 3) * queries.shape[-1] ** -0.5
         attention = scores.softmax(dim=-1)[:, :, 0, 1:].mean(dim=1)
@@ -83,13 +83,13 @@ class TokenDropping(Patch):
         """What the projection of that name returned just now."""
         return self._pass.seen.pop(name)
 
-    def widen(self, tokens: Tensor, run: int | None = None) -> Tensor:
+    def reconstruct(self, tokens: Tensor, run: int | None = None) -> Tensor:
         """All tokens again, of those that come out of the first `run` blocks; None for all blocks."""
         done = len([block for block in self._dropping if run is None or block < run])
         behind = tokens[:, 1:]
         for dropping in reversed(self._pass.droppings[:done]):
             if dropping is not None:
-                behind = dropping.undo(behind, self._neighbors, self._temperature)
+                behind = dropping.reconstruct(behind, self._neighbors, self._temperature)
         return torch.cat([tokens[:, :1], behind], dim=1)
 
     def begin(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
@@ -110,12 +110,12 @@ class VitDropping(TokenDropping):
         self.after(encoder.patch_embed, self.begin)
         self.after(encoder.norm, self._end)
 
-    def anatomy(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
+    def all_blocks(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
         """See `TokenDropping`."""
         return list(encoder.blocks), VIT_BLOCK, _DroppingBlock
 
     def _end(self, norm: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
-        return self.widen(output)
+        return self.reconstruct(output)
 
 
 class DptDropping(TokenDropping):
@@ -131,14 +131,16 @@ class DptDropping(TokenDropping):
         self.after(encoder.embeddings, self.begin)
         self.after(encoder, self._hand_out)
 
-    def anatomy(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
+    def all_blocks(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
         """See `TokenDropping`."""
         return list(encoder.encoder.layer), DPT_LAYER, _DroppingLayer
 
     def _hand_out(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        output["last_hidden_state"] = self.widen(output["last_hidden_state"])
+        output["last_hidden_state"] = self.reconstruct(output["last_hidden_state"])
         if output.get("hidden_states") is not None:
-            output["hidden_states"] = tuple(self.widen(state, run) for run, state in enumerate(output["hidden_states"]))
+            output["hidden_states"] = tuple(
+                self.reconstruct(state, run) for run, state in enumerate(output["hidden_states"])
+            )
         return output
 
 
@@ -149,7 +151,7 @@ class _DroppingBlock:
         attention, patch = self.attn, patch_of(self)
         x = x + self.drop_path1(self.ls1(attention(self.norm1(x), attn_mask=attn_mask, is_causal=is_causal)))
         queries, keys, _ = patch.seen("qkv").unflatten(2, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
-        x = patch.narrow(x, attention.q_norm(queries), attention.k_norm(keys))
+        x = patch.drop_tokens(x, attention.q_norm(queries), attention.k_norm(keys))
         tokens: Tensor = x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
         return tokens
 
@@ -164,7 +166,7 @@ class _DroppingLayer:
             patch.seen(name).unflatten(2, (attention.num_attention_heads, -1)).transpose(1, 2)
             for name in ("queries", "keys")
         )
-        hidden_states = patch.narrow(hidden_states, *by_head)
+        hidden_states = patch.drop_tokens(hidden_states, *by_head)
         tokens: Tensor = self.output(self.intermediate(self.layernorm_after(hidden_states)), hidden_states)
         return tokens
 

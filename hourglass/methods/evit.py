@@ -68,10 +68,10 @@ class _EViT:
         return model
 
     def remove(self, model: nn.Module) -> nn.Module:
+        from hourglass.acceleration.patch import remove_patches
         from hourglass.methods.dropping_blocks import TokenDropping
-        from hourglass.methods.patching import remove_patches
 
-        return remove_patches(model, TokenDropping)
+        return remove_patches(model, TokenDropping, " by this method")
 
 
 def _plan(settings: Settings) -> EvitPlan:

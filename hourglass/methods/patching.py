@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TypeVar
 
 from torch import nn
 
 from hourglass.acceleration.patch import Patch, patches
-
-Kind = TypeVar("Kind", bound=Patch)
 
 VIT = "timm.models.vision_transformer:VisionTransformer"
 VIT_BLOCK = "timm.models.vision_transformer:Block"
@@ -37,17 +34,3 @@ def refuse_patched(model: nn.Module, kind: type[Patch], done: str) -> None:
             f"{done} in this model already" if isinstance(patch, kind) else "another method changed this model already"
         )
         raise ValueError(f"{how}: remove that first")
-
-
-def remove_patches(model: nn.Module, kind: type[Patch]) -> nn.Module:
-    """Undo the patches of a kind; the model.
-
-    Raises:
-        ValueError: There is none.
-    """
-    found = [patch for patch in patches(model) if isinstance(patch, kind)]
-    if not found:
-        raise ValueError(f"{type(model).__name__} does not run by it: there is nothing to remove")
-    for patch in found:
-        patch.remove()
-    return model

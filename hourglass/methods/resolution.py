@@ -49,10 +49,10 @@ class _Resolution:
         return model
 
     def remove(self, model: nn.Module) -> nn.Module:
-        from hourglass.methods.patching import remove_patches
+        from hourglass.acceleration.patch import remove_patches
         from hourglass.methods.shrinking import Shrinking
 
-        return remove_patches(model, Shrinking)
+        return remove_patches(model, Shrinking, " by this method")
 
 
 def _plan(settings: Settings) -> ResolutionPlan:

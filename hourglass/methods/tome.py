@@ -30,10 +30,10 @@ class _ToMe:
         return model
 
     def remove(self, model: nn.Module) -> nn.Module:
+        from hourglass.acceleration.patch import remove_patches
         from hourglass.methods.merging_blocks import Merging
-        from hourglass.methods.patching import remove_patches
 
-        return remove_patches(model, Merging)
+        return remove_patches(model, Merging, " by this method")
 
 
 TOME = _ToMe()

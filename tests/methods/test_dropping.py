@@ -25,7 +25,7 @@ def test_kept_tokens_come_back_as_what_became_of_them_and_others_reconstructed(b
     few, dropping = drop(tokens, attention, kept)
     assert few.shape == (batch, kept + 1, 8)
     became = torch.cat([few[:, :-1] * 2, few[:, -1:]], dim=1)
-    whole = dropping.undo(became, neighbors=3, temperature=0.1)
+    whole = dropping.reconstruct(became, neighbors=3, temperature=0.1)
     for image, weights, result, fused in zip(tokens, attention, whole, few[:, -1], strict=True):
         ranked = sorted(range(count), key=lambda token: -weights[token].item())
         stay, go = ranked[:kept], ranked[kept:]
@@ -38,7 +38,7 @@ def test_kept_tokens_come_back_as_what_became_of_them_and_others_reconstructed(b
 def test_one_neighbor_is_copied():
     tokens, attention = inputs(2, 12)
     few, dropping = drop(tokens, attention, 5)
-    whole = dropping.undo(few, neighbors=1, temperature=0.005)
+    whole = dropping.reconstruct(few, neighbors=1, temperature=0.005)
     rows = {tuple(row) for row in few[:, :-1].flatten(0, 1).tolist()}
     assert {tuple(row) for row in whole.flatten(0, 1).tolist()} == rows
 
@@ -47,7 +47,7 @@ def test_one_neighbor_is_copied():
 def test_half_precision(dtype):
     tokens, attention = inputs(2, 30)
     few, dropping = drop(tokens.to(dtype), attention.to(dtype), 10)
-    whole = dropping.undo(few, neighbors=4, temperature=0.1)
+    whole = dropping.reconstruct(few, neighbors=4, temperature=0.1)
     assert whole.dtype == few.dtype == dtype
     assert torch.isfinite(whole).all()
 
@@ -56,5 +56,5 @@ def test_gradients_flow():
     tokens, attention = inputs(1, 20)
     tokens.requires_grad_()
     few, dropping = drop(tokens, attention, 8)
-    dropping.undo(few, neighbors=4, temperature=0.1).sum().backward()
+    dropping.reconstruct(few, neighbors=4, temperature=0.1).sum().backward()
     assert tokens.grad.abs().sum(dim=2).min() > 0

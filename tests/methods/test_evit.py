@@ -36,7 +36,7 @@ def narrowed(tokens, attention, droppings):
 def widened(tokens, droppings):
     behind = tokens[:, 1:]
     for dropping in reversed(droppings):
-        behind = dropping.undo(behind, PLAN["neighbors"], PLAN["temperature"])
+        behind = dropping.reconstruct(behind, PLAN["neighbors"], PLAN["temperature"])
     return torch.cat([tokens[:, :1], behind], dim=1)
 
 

@@ -108,7 +108,7 @@ def test_removed_it_is_the_model_it_was_and_copies_are_their_own():
     methods.remove("resolution", other)
     assert type(other) is Maps
     assert torch.equal(other(images), images)
-    with pytest.raises(UserError, match="method 'resolution': Maps does not run by it"):
+    with pytest.raises(UserError, match="method 'resolution': Maps is not accelerated by this method"):
         methods.remove("resolution", other)
 
 
@@ -139,5 +139,5 @@ def test_what_cannot_be_done_is_one_line():
     replaced.forward = replaced.make
     with pytest.raises(UserError, match="the forward of Maps was replaced"):
         methods.apply("resolution", replaced, {"scale": 0.5})
-    with pytest.raises(UserError, match="does not run by it"):
+    with pytest.raises(UserError, match="is not accelerated by this method"):
         methods.remove("resolution", replaced)

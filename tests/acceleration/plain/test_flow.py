@@ -35,14 +35,14 @@ class Steps:
             self.tokens, grid, plan.clusters,
             iterations=plan.iterations, window=plan.window, temperature=plan.temperature,
         )  # fmt: skip
-        self.narrow = torch.cat([tokens[:, :prefix], self.centers], dim=1)
+        self.small = torch.cat([tokens[:, :prefix], self.centers], dim=1)
 
     def rebuild(self, refined: Tensor) -> Tensor:
         return reconstruct(
             refined, self.tokens, self.centers, neighbors=self.plan.neighbors, temperature=self.plan.temperature
         )
 
-    def widen(self, tokens: Tensor) -> Tensor:
+    def whole(self, tokens: Tensor) -> Tensor:
         return torch.cat([tokens[:, : self.prefix], self.rebuild(tokens[:, self.prefix :])], dim=1)
 
 
@@ -54,10 +54,10 @@ def timm_maps(entry, images: Tensor) -> tuple[Steps, list[Tensor], list[Tensor]]
     for index, block in enumerate(vit.blocks):
         if index == PLAN.start:
             steps = Steps(x, entry.grid, entry.prefix)
-            x = steps.narrow
+            x = steps.small
         x = block(x)
-        plain.append(steps.widen(x) if steps else x)
-        normed.append(steps.widen(vit.norm(x)) if steps else vit.norm(x))
+        plain.append(steps.whole(x) if steps else x)
+        normed.append(steps.whole(vit.norm(x)) if steps else vit.norm(x))
     return steps, plain, normed
 
 
@@ -107,7 +107,7 @@ def test_segmenter_reconstructs_the_class_scores(zoo):
     for block in vit.blocks[:2]:
         x = block(x)
     steps = Steps(x, entry.grid, entry.prefix)
-    x = vit.norm(vit.blocks[2:](steps.narrow))[:, entry.prefix :]
+    x = vit.norm(vit.blocks[2:](steps.small))[:, entry.prefix :]
     expected = {"decoder": steps.rebuild(model.decoder(x)), "encoder": model.decoder(steps.rebuild(x))}
     assert not torch.allclose(expected["decoder"], expected["encoder"], atol=1e-2)
     for place, scores in expected.items():
@@ -128,10 +128,10 @@ def transformers_states(model, images: Tensor, entry) -> list[Tensor]:
     for index, layer in enumerate(model.encoder.layer if hasattr(model, "encoder") else model.layers):
         if index == PLAN.start:
             steps = Steps(x, entry.grid, entry.prefix)
-            x = steps.narrow
+            x = steps.small
         x = layer(x)
-        states.append(steps.widen(x) if steps else x)
-    return [*states, steps.widen(model.layernorm(x))]
+        states.append(steps.whole(x) if steps else x)
+    return [*states, steps.whole(model.layernorm(x))]
 
 
 @newer
@@ -195,10 +195,10 @@ def test_beit_looks_its_bias_up_on_the_grid_of_the_clusters(zoo):
     for layer in beit.layers[:2]:
         x = layer(x, resolution=(48, 80))
     steps = Steps(x, entry.grid, entry.prefix)
-    x = steps.narrow
+    x = steps.small
     for layer in beit.layers[2:]:
         x = layer(x, resolution=(24, 32))
-    torch.testing.assert_close(model(images).last_hidden_state, steps.widen(x))
+    torch.testing.assert_close(model(images).last_hidden_state, steps.whole(x))
 
 
 def test_equals_what_the_authors_dpt_hands_to_its_decoder():
