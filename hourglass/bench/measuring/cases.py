@@ -174,10 +174,10 @@ def speed(
 
 
 def obstacle(case: Case, data: Path) -> str | None:
-    """Why a case's method does not fit its model, in one line; None if it does, or if that cannot be told here.
+    """Why a case cannot be measured, in one line; None if it can, or if that cannot be told here.
 
     The method is applied to the model on the meta device, which then runs on an image of the size it is timed on:
-    shapes are computed, numbers are not.
+    shapes are computed, numbers are not. The method has to fit the model, and the model the data set.
 
     Args:
         case: Of a suite.
@@ -191,7 +191,10 @@ def obstacle(case: Case, data: Path) -> str | None:
         runner = _built(case, where, data)
         if case.scored and (why := without_unit(runner.model)):
             return why
-        runner(torch.empty(1, 3, *card.image_size, device=where))
+        images = torch.empty(1, 3, *card.image_size, device=where)
+        output = runner(images)
+        if case.scored and isinstance(output, torch.Tensor):
+            _task(case).predict(output, [card.image_size], datasets.DATASETS.get(case.dataset).categories)
     except (NotImplementedError, RuntimeError):  # an operator that needs numbers, as the choice of boxes does
         return None
     except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -71,7 +71,9 @@ class Runner:
             "weights": self.weights,
         }
 
-    def _autocast(self) -> torch.autocast:
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.device.type == "meta":  # which torch.autocast does not know
+            return nullcontext()
         reduced = self.precision != torch.float32
         return torch.autocast(self.device.type, self.precision if reduced else None, enabled=reduced)
 

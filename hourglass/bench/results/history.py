@@ -14,6 +14,7 @@ from pydantic import PositiveFloat, ValidationError
 
 from hourglass.bench.results.records import Record
 from hourglass.bench.storage.documents import Document
+from hourglass.bench.storage.files import append_line
 
 NIGHTS = 7
 """Runs whose evidence is pooled."""
@@ -68,10 +69,7 @@ def append(results: Path, suite: str, run: Run) -> None:
     """Add a run to a suite's history, unless it is there already."""
     if any(known.key == run.key for known in load(results, suite, run.machine)):
         return
-    path = _file(results, suite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(f"{run.model_dump_json()}\n")
+    append_line(_file(results, suite), run.model_dump_json())
 
 
 def by_case(runs: Sequence[Run]) -> dict[str, list[float]]:

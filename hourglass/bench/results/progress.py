@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from hourglass.bench.results.state import State
+from hourglass.bench.storage.files import append_line
 from hourglass.bench.suites.suite import MEASUREMENTS, Case, Measurement
 
 Kind = Literal["started", "finished", "failed"]
@@ -46,10 +47,8 @@ class Journal:
 
     def write(self, kind: Kind, measurement: Measurement, case: Case, message: str = "") -> None:
         """Append an event that happens now."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         event = {"kind": kind, "measurement": measurement, "case": case.id, "seconds": time.time(), "message": message}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{json.dumps(event)}\n")
+        append_line(self.path, json.dumps(event))
 
     def news(self) -> list[Event]:
         """The events since this was made, or since the last call."""
@@ -59,7 +58,15 @@ class Journal:
             file.seek(self._read)
             whole, newline, _ = file.read().rpartition(b"\n")
         self._read += len(whole) + len(newline)
-        return [Event(**json.loads(line)) for line in whole.splitlines()]
+        return [event for line in whole.splitlines() if (event := _event(line))]
+
+
+def _event(line: bytes) -> Event | None:
+    """What a line says; None for one that a full disk has cut off."""
+    try:
+        return Event(**json.loads(line))
+    except (TypeError, ValueError):
+        return None
 
 
 @dataclass

@@ -80,6 +80,18 @@ def write_json(path: Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def append_line(path: Path, line: str) -> None:
+    """Add a line to a file, which is made as needed.
+
+    Raises:
+        UnwritableError: The system refuses it.
+    """
+    with one_line(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(f"{line}\n")
+
+
 def digest(path: Path, algorithm: str = "sha256") -> str:
     """Hash of a file's content, hexadecimal.
 

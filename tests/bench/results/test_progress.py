@@ -35,6 +35,15 @@ def test_half_a_line_is_left_for_later(tmp_path: Path, suite: Suite) -> None:
     assert len(journal.news()) == 1
 
 
+def test_a_line_that_says_nothing_is_left_out(tmp_path: Path, suite: Suite) -> None:
+    journal = Journal(tmp_path, "example")
+    journal.path.parent.mkdir(parents=True)
+    journal.path.write_bytes(b'{"kind": "star\n\xff\xfe\n[1]\n{"kind": "started"}\n')
+    journal.write("started", "cost", suite.cases[0])
+    (event,) = journal.news()
+    assert event.case == suite.cases[0].id
+
+
 def test_without_a_journal_nothing_is_new(tmp_path: Path) -> None:
     assert Journal(tmp_path, "example").news() == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hourglass.bench.storage.files import write_json, write_text
+from hourglass.bench.storage.files import UnwritableError, append_line, write_json, write_text
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path: Path) -> None:
@@ -34,3 +34,12 @@ def test_json_has_no_number_that_json_does_not_know(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "file.json", {"value": float("nan")})
     assert not list(tmp_path.iterdir())
+
+
+def test_lines_are_added(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "lines"
+    append_line(path, "one")
+    append_line(path, "two")
+    assert path.read_text() == "one\ntwo\n"
+    with pytest.raises(UnwritableError, match=r"lines/further: cannot be written: .*; make its folder writable"):
+        append_line(path / "further", "three")
