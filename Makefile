@@ -69,7 +69,8 @@ test: $(READY)  ## Run the quick tests on all cores
 test-slow: $(READY)  ## Run the tests that take more than ten seconds
 	$(PYTEST) -m slow
 
-test-all: test test-slow  ## Run every test
+test-all: $(READY)  ## Run every test
+	$(PYTEST)
 
 bench: $(READY)  ## Time operators and a model, store the timings and compare them with the stored ones
 	python -m pytest -o addopts=--import-mode=importlib tests/benchmarks/bench_*.py --benchmark-only --benchmark-autosave --benchmark-compare=tests/benchmarks/stored/operators.json

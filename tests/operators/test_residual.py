@@ -56,7 +56,8 @@ def test_constant_tokens_take_over_the_mean_change(neighbors, centers):
     tokens, middles = torch.full((1, 30, 5), 1234.5), torch.full((1, centers, 5), 1234.5)
     rebuilt = weights_of(tokens, middles, neighbors).residual(refined, tokens, middles)
     assert rebuilt.isfinite().all()
-    assert rebuilt.equal(rebuilt[:, :1].expand_as(rebuilt))
+    # A product of matrices may round the rows of its last tile otherwise than those before.
+    torch.testing.assert_close(rebuilt, rebuilt[:, :1].expand_as(rebuilt), rtol=0, atol=1e-3)
     if centers == 12 and neighbors == 4:  # all centers tie
         torch.testing.assert_close(rebuilt[:, 0], refined.mean(dim=1), rtol=1e-4, atol=1e-3)
 
