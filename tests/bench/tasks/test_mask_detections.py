@@ -99,10 +99,10 @@ def test_class_scores_are_resized_to_the_image():
     assert panoptic(output) == ([1] * 4 + [2] * 4, {1: CAT, 2: SEA})
 
 
-@pytest.mark.parametrize("task", ["instance-segmentation", "panoptic-segmentation"])
-def test_an_empty_image(task):
-    found = predict(task, detections(stuff=(SKY,) * 8))
-    assert len(found.labels if task == "instance-segmentation" else found.segments) == (task == "panoptic-segmentation")
+def test_an_image_without_objects_has_stuff_alone():
+    found = predict("instance-segmentation", detections(stuff=(SKY,) * 8))
+    assert (found.boxes.shape, found.scores.shape, found.masks.shape) == ((0, 4), (0,), (0, *SIZE))
+    assert panoptic(detections(stuff=(SKY,) * 8)) == ([1] * 8, {1: SKY})
 
 
 def test_a_model_without_class_scores_makes_no_panoptic_map():
