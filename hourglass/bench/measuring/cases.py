@@ -166,8 +166,8 @@ def speed(
             first.batch,
             data=images.fingerprint,
             seed=first.seed,
-            latency=replace(LATENCY, seconds=timing.latency),
-            throughput=replace(THROUGHPUT, seconds=timing.throughput),
+            latency=replace(LATENCY, seconds=timing.latency, rounds=timing.rounds),
+            throughput=replace(THROUGHPUT, seconds=timing.throughput, rounds=min(THROUGHPUT.rounds, timing.rounds)),
         )
         found.update(timed)
     return {case.id: found[timed_as[forward_pass(case)]] for case in cases}

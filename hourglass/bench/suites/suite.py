@@ -147,10 +147,12 @@ class Timing(Document):
     Attributes:
         latency: At batch 1.
         throughput: At the batch of the experiment.
+        rounds: How often it runs at least at batch 1; four times, or so often if that is less, at the larger batch.
     """
 
     latency: float = Field(default=1.5, ge=0)
     throughput: float = Field(default=1.0, ge=0)
+    rounds: Count = 9
 
 
 class Experiment(Document):
