@@ -47,7 +47,14 @@ def test_cost_is_the_same_every_time():
 
 def test_a_model_without_weights_is_counted_on_the_meta_device(tmp_path):
     pytest.importorskip("transformers")
-    case = SimpleNamespace(model="dino-swin-l-coco", method="baseline", settings={}, precision="float32", seed=0)
+    case = SimpleNamespace(
+        model="dino-swin-l-coco",
+        method="baseline",
+        settings={},
+        precision="float32",
+        memory_format="contiguous",
+        seed=0,
+    )
     measured = cases.cost(case, tmp_path)
     assert measured["conditions"]["device"] == "meta"
     assert measured["values"]["gflops_published"] == pytest.approx(936.86, rel=0.0002)
