@@ -147,9 +147,9 @@ class DptDropping(TokenDropping):
 class _DroppingBlock:
     """timm's block, which drops tokens between its attention and its MLP."""
 
-    def forward(self: Any, x: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False) -> Tensor:
+    def forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         attention, patch = self.attn, patch_of(self)
-        x = x + self.drop_path1(self.ls1(attention(self.norm1(x), attn_mask=attn_mask, is_causal=is_causal)))
+        x = x + self.drop_path1(self.ls1(attention(self.norm1(x), *args, **kwargs)))
         queries, keys, _ = patch.seen("qkv").unflatten(2, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4)
         x = patch.drop_tokens(x, attention.q_norm(queries), attention.k_norm(keys))
         tokens: Tensor = x + self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
@@ -159,16 +159,19 @@ class _DroppingBlock:
 class _DroppingLayer:
     """DPT's layer, likewise."""
 
-    def forward(self: Any, hidden_states: Tensor, **kwargs: Any) -> Tensor:
+    def forward(self: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         attention, patch = self.attention.attention, patch_of(self)
-        hidden_states = self.attention(self.layernorm_before(hidden_states), **kwargs) + hidden_states
+        attended = self.attention(self.layernorm_before(hidden_states), *args, **kwargs)
+        # Until transformers 5, attentions and layers return tuples.
+        in_tuple = isinstance(attended, tuple)
+        hidden_states = (attended[0] if in_tuple else attended) + hidden_states
         by_head = (
             patch.seen(name).unflatten(2, (attention.num_attention_heads, -1)).transpose(1, 2)
             for name in ("queries", "keys")
         )
         hidden_states = patch.drop_tokens(hidden_states, *by_head)
-        tokens: Tensor = self.output(self.intermediate(self.layernorm_after(hidden_states)), hidden_states)
-        return tokens
+        tokens = self.output(self.intermediate(self.layernorm_after(hidden_states)), hidden_states)
+        return (tokens, *attended[1:]) if in_tuple else tokens
 
 
 class _Seen:

@@ -44,9 +44,13 @@ class Merging(Patch):
         self._matching.now = matching
         return (matching.merge(tokens), *args[1:]), kwargs
 
-    def _undo(self, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+    def _undo(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         matching, self._matching.now = self._matching.now, None
-        return output if matching is None else matching.unmerge(output)
+        if matching is None:
+            return output
+        if isinstance(output, tuple):  # DPT's attention until transformers 5
+            return matching.unmerge(output[0]), *output[1:]
+        return matching.unmerge(output)
 
 
 def merge_tokens(model: nn.Module, share: float) -> None:

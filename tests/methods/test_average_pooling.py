@@ -14,7 +14,7 @@ from hourglass import methods
 from hourglass.methods.pooling import PooledTokens
 from hourglass.registry import UserError
 
-from .test_tome import dpt, vit
+from .test_tome import alone, dpt, vit
 
 swin_transformer = pytest.importorskip("timm.models.swin_transformer")
 PLAN = {"start": 1, "clusters": [3, 5]}
@@ -50,11 +50,11 @@ def test_blocks_of_timm(residual):
 @pytest.mark.parametrize("residual", [False, True])
 def test_layers_of_dpt_hand_out_all_tokens(residual):
     model, images = dpt(), torch.rand(2, 3, 64, 64)
-    states = [model.dpt.embeddings(images).last_hidden_states]
-    states.append(model.dpt.encoder.layer[0](states[0]))
+    states = [model.dpt.embeddings(images)[0]]
+    states.append(alone(model.dpt.encoder.layer[0](states[0])))
     few = pooled(states[1])
     for layer in model.dpt.encoder.layer[1:]:
-        few = layer(few)
+        few = alone(layer(few))
         states.append(rebuilt(few, states[1], residual))
     methods.apply("average-pooling", model, {**PLAN, "residual": residual})
     torch.testing.assert_close(model.dpt(images, output_hidden_states=True).hidden_states, tuple(states))

@@ -14,7 +14,7 @@ from hourglass import methods
 from hourglass.methods.dropping import drop
 from hourglass.registry import UserError
 
-from .test_tome import dpt, vit
+from .test_tome import alone, dpt, vit
 
 PLAN = {"keep_rate": 0.6, "blocks": [0, 2], "neighbors": 5, "temperature": 0.1}
 
@@ -60,15 +60,15 @@ def test_blocks_of_timm(init_values):
 @torch.inference_mode()
 def test_layers_of_dpt_hand_out_all_tokens():
     model, images, droppings = dpt(), torch.rand(2, 3, 64, 64), []
-    tokens, expected = model.dpt.embeddings(images).last_hidden_states, []
+    tokens, expected = model.dpt.embeddings(images)[0], []
     for index, layer in enumerate(model.dpt.encoder.layer):
         expected.append(widened(tokens, droppings))
         normed, inner = layer.layernorm_before(tokens), layer.attention.attention
-        tokens = tokens + layer.attention(normed)
+        tokens = tokens + alone(layer.attention(normed))
         if index in PLAN["blocks"]:
             heads = (inner.num_attention_heads, inner.attention_head_size)
             queries, keys = (part(normed).unflatten(2, heads).transpose(1, 2) for part in (inner.query, inner.key))
-            weights = (queries @ keys.transpose(2, 3) * inner.scaling).softmax(dim=-1)
+            weights = (queries @ keys.transpose(2, 3) * inner.attention_head_size**-0.5).softmax(dim=-1)
             tokens = narrowed(tokens, weights.mean(dim=1)[:, 0, 1:], droppings)
         tokens = layer.output(layer.intermediate(layer.layernorm_after(tokens)), tokens)
     expected.append(widened(tokens, droppings))

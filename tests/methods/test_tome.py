@@ -24,6 +24,11 @@ def vit(**settings):
     ).eval()
 
 
+def alone(output):
+    """Of an attention or a layer of DPT, which returned a tuple until transformers 5."""
+    return output[0] if isinstance(output, tuple) else output
+
+
 def dpt():
     torch.manual_seed(0)
     config = transformers.DPTConfig(
@@ -53,9 +58,11 @@ def test_blocks_of_timm(init_values):
 @torch.inference_mode()
 def test_layers_of_dpt():
     model, images = dpt(), torch.rand(2, 3, 64, 64)
-    tokens = model.dpt.embeddings(images).last_hidden_states
+    tokens = model.dpt.embeddings(images)[0]
     for layer in model.dpt.encoder.layer:
-        tokens = tokens + merged(layer.attention, layer.layernorm_before(tokens), 0.2)
+        tokens = tokens + merged(
+            lambda few, layer=layer: alone(layer.attention(few)), layer.layernorm_before(tokens), 0.2
+        )
         after = layer.layernorm_after(tokens)
         tokens = tokens + merged(lambda few, layer=layer: layer.output.dense(layer.intermediate(few)), after, 0.2)
     methods.apply("tome", model, {"r_percent": 20})
