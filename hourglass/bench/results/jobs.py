@@ -10,6 +10,10 @@ from hourglass.bench.results.state import State
 from hourglass.bench.suites.suite import Case, Measurement, Suite
 
 
+WHOLE_SPLIT = 1000
+"""Images that a case is taken to have if it does not say how many."""
+
+
 @dataclass(frozen=True)
 class Job:
     """Cases of which one process makes one kind of measurement.
@@ -54,6 +58,6 @@ def jobs(
             name = "_".join(filter(None, (measurement, re.sub(r"\W", "_", shared), str(start or ""))))
             chosen = tuple(case for case in cases[start : start + size] if (case.id, measurement) in due)
             if chosen:
-                work = sum((costs or {}).get(case.id, 1.0) for case in chosen)
+                work = sum((costs or {}).get(case.id, 1.0) * (case.images or WHOLE_SPLIT) for case in chosen)
                 made.append(Job(name, measurement, chosen, work))
     return made
