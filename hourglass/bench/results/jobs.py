@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from hourglass.bench.results.state import State
 from hourglass.bench.suites.suite import Case, Measurement, Suite
 
-
 WHOLE_SPLIT = 1000
 """Images that a case is taken to have if it does not say how many."""
 
