@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,14 +17,16 @@ from hourglass.bench.models.checkpoints.layouts import convert, some
 from hourglass.bench.storage.files import digest, replacing
 from hourglass.registry import UserError
 
+_ORIGIN = "origin"
+
 
 def prepare(
     name: str, *, root: Path, checkpoint: Path | None = None, layout: str | None = None, out: Path | None = None
 ) -> Path:
     """Write the weights of a model as safetensors, unless they are there already; their path.
 
-    The file says where they come from: ``layout``, ``source`` and ``sha256`` of the checkpoint, and the SHA-256 of the
-    ``head`` that comes with the project, if the model has one.
+    The file's metadata say where they come from, as JSON: ``layout``, ``source`` and ``sha256`` of the checkpoint, and
+    the SHA-256 of the ``head`` that comes with the project, if the model has one.
 
     Args:
         name: Of the model.
@@ -89,7 +92,8 @@ def fit(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
 def _save(weights: dict[str, Tensor], target: Path, origin: dict[str, str]) -> None:
     try:
         with replacing(target) as unfinished:
-            save_file(weights, unfinished, metadata=origin)
+            # In one entry: several would be written in another order each time, and the file is known by its hash.
+            save_file(weights, unfinished, metadata={_ORIGIN: json.dumps(origin, sort_keys=True)})
     except (OSError, SafetensorError) as error:
         raise UserError(f"{target}: cannot be written: {str(error).splitlines()[0]}") from error
 
@@ -98,8 +102,8 @@ def _origin(target: Path) -> dict[str, str]:
     """What a prepared file says of itself; nothing if it is not there or not readable."""
     try:
         with safe_open(target, framework="pt") as file:
-            return file.metadata() or {}
-    except (OSError, SafetensorError):
+            return dict(json.loads((file.metadata() or {})[_ORIGIN]))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from hashlib import sha256
 
 import pytest
@@ -62,12 +63,19 @@ def test_the_model_is_loaded_from_what_was_prepared(checkpoint, weights, tmp_pat
     for key, value in built(tmp_path).items():
         assert torch.equal(value, weights[key])
     with safe_open(path, framework="pt") as file:
-        assert file.metadata() == {
+        assert json.loads(file.metadata()["origin"]) == {
             "model": NAME,
             "layout": "segmenter-official",
             "source": FILE,
             "sha256": sha256(checkpoint.read_bytes()).hexdigest(),
         }
+
+
+def test_what_is_prepared_twice_is_the_same_file(checkpoint, tmp_path):
+    contents = {
+        prepare(NAME, root=tmp_path / f"data{number}", checkpoint=checkpoint).read_bytes() for number in range(3)
+    }
+    assert len(contents) == 1
 
 
 def test_what_is_prepared_is_not_prepared_again(checkpoint, tmp_path):
