@@ -98,7 +98,7 @@ def remove_patches(model: Model, kind: type[Patch], by: str = "") -> Model:
     Args:
         model: Or an encoder inside it.
         kind: Of the patches.
-        by: What did not accelerate the model, if it is not the hourglass.
+        by: What the message says behind "is not accelerated", such as " by this method".
 
     Raises:
         ValueError: There is no such patch.

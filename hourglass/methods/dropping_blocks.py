@@ -32,12 +32,24 @@ class TokenDropping(Patch):
     """EViT in one encoder."""
 
     def __init__(
-        self, encoder: nn.Module, keep_rate: float, blocks: Sequence[int], neighbors: int, temperature: float
+        self,
+        encoder: nn.Module,
+        every: list[Any],
+        known: str,
+        dropping: type[Any],
+        *,
+        keep_rate: float,
+        blocks: Sequence[int],
+        neighbors: int,
+        temperature: float,
     ) -> None:
         """Puts it in.
 
         Args:
             encoder: Of timm or of DPT.
+            every: All its blocks.
+            known: The class they must have, as ``"module:class"``.
+            dropping: The methods of a block that drops tokens.
             keep_rate: Share of the tokens behind the class token that a dropping block keeps.
             blocks: That drop, counted from 0.
             neighbors: Kept tokens that a dropped one is reconstructed from.
@@ -49,7 +61,6 @@ class TokenDropping(Patch):
         self._keep_rate, self._dropping = keep_rate, sorted(set(blocks))
         self._neighbors, self._temperature = neighbors, temperature
         self._pass = _Pass()
-        every, known, dropping = self.all_blocks(encoder)
         for block in every:
             if not is_a(block, known, exactly=True):
                 raise ValueError(f"a block of class {type(block).__name__} is not known to it; supported: {SUPPORTED}")
@@ -58,10 +69,6 @@ class TokenDropping(Patch):
         super().__init__(encoder)
         for index in self._dropping:
             self.extend(every[index], dropping)
-
-    def all_blocks(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
-        """All blocks of an encoder, the class they must have, and the methods of a dropping one."""
-        raise NotImplementedError
 
     def see(self, module: nn.Module, name: str) -> None:
         """Remembers what a projection returns, for the block around it."""
@@ -104,15 +111,11 @@ class VitDropping(TokenDropping):
         """See `TokenDropping`."""
         if encoder.num_prefix_tokens != 1:
             raise ValueError(f"it needs one class token and no other prefix; supported: {SUPPORTED}")
-        super().__init__(encoder, **settings)
+        super().__init__(encoder, list(encoder.blocks), VIT_BLOCK, _DroppingBlock, **settings)
         for index in self._dropping:
             self.see(encoder.blocks[index].attn.qkv, "qkv")
         self.after(encoder.patch_embed, self.begin)
         self.after(encoder.norm, self._end)
-
-    def all_blocks(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
-        """See `TokenDropping`."""
-        return list(encoder.blocks), VIT_BLOCK, _DroppingBlock
 
     def _end(self, norm: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
         return self.reconstruct(output)
@@ -123,17 +126,13 @@ class DptDropping(TokenDropping):
 
     def __init__(self, encoder: Any, **settings: Any) -> None:
         """See `TokenDropping`."""
-        super().__init__(encoder, **settings)
+        super().__init__(encoder, list(encoder.encoder.layer), DPT_LAYER, _DroppingLayer, **settings)
         for index in self._dropping:
             attention = encoder.encoder.layer[index].attention.attention
             self.see(attention.query, "queries")
             self.see(attention.key, "keys")
         self.after(encoder.embeddings, self.begin)
         self.after(encoder, self._hand_out)
-
-    def all_blocks(self, encoder: Any) -> tuple[list[Any], str, type[Any]]:
-        """See `TokenDropping`."""
-        return list(encoder.encoder.layer), DPT_LAYER, _DroppingLayer
 
     def _hand_out(self, model: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
         output["last_hidden_state"] = self.reconstruct(output["last_hidden_state"])

@@ -7,6 +7,7 @@ section 3: every level is made from the last feature map alone.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
@@ -30,15 +31,18 @@ class TokenMap(nn.Module):
         """Images (B, 3, H, W) to tokens (B, C, H / patch, W / patch) as they are, and projected."""
         height, width = self.encoder.patch_embed.patch_size
         grid = images.shape[-2] // height, images.shape[-1] // width
-        tokens = self.encoder.forward_features(images)[:, self.encoder.num_prefix_tokens :]
-        tokens = tokens.transpose(1, 2).unflatten(2, grid)
+        tokens = self._as_map(self.encoder.forward_features(images), grid)
         return tokens, self.project(tokens)
 
     def both(self, images: Tensor, early: int) -> tuple[Tensor, Tensor]:
         """Tokens of a block, by its index, and the last ones, as `forward` has them."""
-        last, (map_,) = self.encoder.forward_intermediates(images, [early])
-        last = last[:, self.encoder.num_prefix_tokens :].transpose(1, 2).unflatten(2, map_.shape[-2:])
-        return map_, last
+        last, (tokens,) = self.encoder.forward_intermediates(images, [early])
+        return tokens, self._as_map(last, tokens.shape[-2:])
+
+    def _as_map(self, tokens: Tensor, grid: Sequence[int]) -> Tensor:
+        """(B, prefix + H * W, C) to (B, C, H, W)."""
+        image: Tensor = tokens[:, self.encoder.num_prefix_tokens :].transpose(1, 2).unflatten(2, grid)
+        return image
 
 
 class TokenPyramid(nn.Module):

@@ -11,8 +11,7 @@ from torch import Tensor
 from torchvision.ops import roi_align
 
 from hourglass.bench.models.masks import MaskDetector
-from hourglass.bench.training.scenes import TrainingScenes, stack
-from hourglass.bench.training.swin import scene_objects
+from hourglass.bench.training.scenes import TrainingScenes, scene_objects, stack
 from hourglass.bench.training.vit import jitter, segmentation_loss
 
 BOXES = 2

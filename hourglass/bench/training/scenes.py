@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
+from torchvision.ops import masks_to_boxes
 
 from hourglass.bench.datasets.scenes import IMAGE_SIZE, VERSION
 from hourglass.bench.datasets.scenes.render import Scene, render_scene
@@ -63,6 +64,22 @@ def stack(scenes: list[Scene], layer: str) -> Tensor:
     return values.float() if layer == "depth" else values.long()
 
 
+def scene_segments(scene: Scene) -> tuple[Tensor, Tensor]:
+    """(N, H, W) float masks and (N,) class indices."""
+    segments = scene.instance.astype(np.int64) * 256 + scene.semantic
+    numbers = np.unique(segments)
+    masks = torch.from_numpy(segments[None] == numbers[:, None, None])
+    return masks.float(), torch.from_numpy(numbers % 256)
+
+
+def scene_objects(scene: Scene) -> dict[str, Tensor]:
+    """``boxes`` (N, 4) in pixels, ``labels`` (N,) and ``masks`` (N, H, W), float, of the things."""
+    masks, classes = scene_segments(scene)
+    things = torch.from_numpy(_is_thing(scene))
+    boxes = masks_to_boxes(masks[things]) + torch.tensor([0, 0, 1, 1])
+    return {"boxes": boxes, "labels": classes[things], "masks": masks[things]}
+
+
 def _render(folder: Path, count: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {
@@ -76,3 +93,7 @@ def _render(folder: Path, count: int) -> None:
                 array[index] = getattr(scene, name)
     for array in arrays.values():
         array.flush()
+
+
+def _is_thing(scene: Scene) -> NDArray[np.bool_]:
+    return np.unique(scene.instance.astype(np.int64) * 256 + scene.semantic) >= 256

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torchvision.ops import masks_to_boxes
 
-from hourglass.bench.datasets.scenes.render import Scene
 from hourglass.bench.models.detector import FcosDetector
-from hourglass.bench.training.scenes import TrainingScenes, stack
+from hourglass.bench.training.scenes import TrainingScenes, scene_objects, scene_segments, stack
 from hourglass.bench.training.vit import jitter, segmentation_loss
 
 Targets = list[dict[str, Tensor]]
@@ -78,27 +75,7 @@ class SceneMasks:
     def __call__(self, model: nn.Module, rng: np.random.Generator) -> Tensor:
         """Loss of one batch."""
         scenes = self.scenes.draw(rng, self.batch)
-        masks, classes = zip(*(_segments(scene) for scene in scenes), strict=True)
+        masks, classes = zip(*(scene_segments(scene) for scene in scenes), strict=True)
         output = model(jitter(stack(scenes, "image"), rng), mask_labels=list(masks), class_labels=list(classes))
         loss: Tensor = output.loss
         return loss.squeeze()
-
-
-def _segments(scene: Scene) -> tuple[Tensor, Tensor]:
-    """(N, H, W) float masks and (N,) class indices."""
-    segments = scene.instance.astype(np.int64) * 256 + scene.semantic
-    numbers = np.unique(segments)
-    masks = torch.from_numpy(segments[None] == numbers[:, None, None])
-    return masks.float(), torch.from_numpy(numbers % 256)
-
-
-def scene_objects(scene: Scene) -> dict[str, Tensor]:
-    """``boxes`` (N, 4) in pixels, ``labels`` (N,) and ``masks`` (N, H, W), float, of the things."""
-    masks, classes = _segments(scene)
-    things = torch.from_numpy(_is_thing(scene))
-    boxes = masks_to_boxes(masks[things]) + torch.tensor([0, 0, 1, 1])
-    return {"boxes": boxes, "labels": classes[things], "masks": masks[things]}
-
-
-def _is_thing(scene: Scene) -> NDArray[np.bool_]:
-    return np.unique(scene.instance.astype(np.int64) * 256 + scene.semantic) >= 256
