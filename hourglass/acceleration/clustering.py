@@ -86,11 +86,7 @@ class Clusters:
                 self._parts = _parts(cut, plan, len(tokens))
         else:
             self._parts = _parts(cut, plan, len(tokens))
-        few = [
-            join(part.centers, (part.rows.few, part.columns.few), (part.rows.windows, part.columns.windows))
-            for part in self._parts
-        ]
-        self.small = self._assembled(few)
+        self.small = self._of_clusters([part.centers for part in self._parts])
 
     def rebuild(self, refined: Tensor) -> Tensor:
         """What the blocks made of the clusters, (B, h', w', D), to (B, H, W, D)."""
@@ -108,6 +104,10 @@ class Clusters:
         tokens, (height, width) = self._assembled(whole), self.grid
         padded = self._parts[-1].rows.tokens.stop > height or self._parts[-1].columns.tokens.stop > width
         return tokens[:, :height, :width].contiguous() if padded else tokens
+
+    def sizes(self) -> Tensor:
+        """(B, h', w', 1): how many tokens each cluster stands for, at least 1."""
+        return self._of_clusters([part.weights.sizes().unsqueeze(2) for part in self._parts])
 
     def weight_sums(self) -> Tensor:
         """The sums of the weights that tokens are reconstructed with, all in a row."""
@@ -130,6 +130,14 @@ class Clusters:
             numbered += windows * few
             found.append(join(nearest[..., None], (part.rows.window, part.columns.window), counts))
         return self._assembled(found)[0, : self.grid[0], : self.grid[1], 0]
+
+    def _of_clusters(self, parts: list[Tensor]) -> Tensor:
+        """What windows have for each cluster, (B * windows, h * w, C) a part, on the small grid: (B, h', w', C)."""
+        few = [
+            join(values, (part.rows.few, part.columns.few), (part.rows.windows, part.columns.windows))
+            for values, part in zip(parts, self._parts, strict=True)
+        ]
+        return self._assembled(few)
 
     def _assembled(self, parts: list[Tensor]) -> Tensor:
         """Parts of a grid, (B, rows, columns, C) each, side by side."""

@@ -18,6 +18,7 @@ from hourglass.acceleration.masks import given, without_masks
 from hourglass.acceleration.outputs import whole_states
 from hourglass.acceleration.patch import Patch, foreign, watched
 from hourglass.acceleration.plan import Plan
+from hourglass.acceleration.proportional import Place, mask_place, with_mask
 from hourglass.acceleration.resizing import GEOMETRY, ResizedBias, ResizedBlock, bias_of, geometry
 from hourglass.acceleration.spec import Arguments, EncoderSpec, found, unchanged
 from hourglass.acceleration.state import ForwardState, PerThread, Slot, Stretch, same_values
@@ -55,7 +56,12 @@ class Hourglass(Patch):
         self._threads = PerThread()
         self._retained: dict[int, ForwardState] = {}
         self._looked = False
-        self._takes_tokens_alone = spec.windows is None and spec.arguments is unchanged
+        self._mask_places: dict[int, Place] = {}
+        if plan.proportional_attention:
+            self._mask_places = {
+                at: mask_place(spec, encoder, self._blocks[at]) for at in range(self._first, len(self._blocks))
+            }
+        self._takes_tokens_alone = spec.windows is None and spec.arguments is unchanged and not self._mask_places
         self._hook(stage, spec.root_of(encoder))
 
     @property
@@ -190,6 +196,8 @@ class Hourglass(Patch):
         if self.spec.grid is None and self.spec.takes_masks:
             rest = without_masks(rest, slot.masked)
         others, kwargs = self.spec.arguments(block, rest, state)
+        if self._mask_places:
+            others, kwargs = with_mask(self._mask_places[index], (others, kwargs), state.log_sizes(index))
         if self.spec.windows is not None:
             shift = self.spec.windows.shift(block)
             key = *shift, tokens.dtype
@@ -229,6 +237,8 @@ class Hourglass(Patch):
         clusters = self.fewer(layout.grid(tokens, others, grid), window)
         state = ForwardState(clusters, layout, others, index, len(blocks) - 1, tokens)
         state.leaves_clusters, state.joins, state.stage = leaves_clusters, joins, stage
+        if self._mask_places and isinstance(clusters, Clusters):
+            state.sizes = clusters.sizes()
         if before is not None:
             state.taps = before.taps
             return state

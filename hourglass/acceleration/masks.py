@@ -8,12 +8,12 @@ from torch import Tensor
 
 from hourglass.acceleration.spec import Arguments
 
-_NAMES = ("attention_mask", "attn_mask")
+MASKS = ("attention_mask", "attn_mask")
 
 
 def given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether the caller of an encoder may have given it a mask: by name, or behind the images."""
-    return any(value is not None for value in args[1:]) or any(kwargs.get(name) is not None for name in _NAMES)
+    return any(value is not None for value in args[1:]) or any(kwargs.get(name) is not None for name in MASKS)
 
 
 def without_masks(arguments: Arguments, masked: bool | None) -> Arguments:
@@ -33,7 +33,7 @@ def without_masks(arguments: Arguments, masked: bool | None) -> Arguments:
         return arguments
     if kwargs.get("is_causal"):
         raise ValueError("is_causal makes tokens follow each other, which clusters do not: run the model without")
-    names = [name for name in _NAMES if kwargs.get(name) is not None]
+    names = [name for name in MASKS if kwargs.get(name) is not None]
     if not names and not any(map(_is_mask, args)):
         return arguments
     if masked is not False:

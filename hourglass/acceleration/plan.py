@@ -45,6 +45,10 @@ class Plan:
             shifted windows are always masked by the shift that is made.
         form: See above.
         sharpness: See `temperature`; without effect where that is a number. 5 to 20 are nearly the same.
+        proportional_attention: Whether tokens attend to a cluster in proportion to the tokens that it stands for: the
+            logarithm of their number is added to the attention's logits (Bolya et al., *Token Merging*, ICLR 2023,
+            section 3, whose name it is). Nearer to the untouched model with the same arithmetic, in the residual form
+            of plain encoders whose blocks take an attention mask.
 
     Raises:
         ValueError: In one line that names the field, if a value is out of range.
@@ -60,6 +64,7 @@ class Plan:
     semantics: Semantics = "official"
     form: Form = "residual"
     sharpness: float = 10.0
+    proportional_attention: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("form", self.form, get_args(Form))
@@ -89,6 +94,12 @@ class Plan:
                 "reconstruct='encoder'"
             )
         _check_choice("semantics", self.semantics, get_args(Semantics))
+        if not isinstance(self.proportional_attention, bool):
+            raise ValueError(f"plan.proportional_attention must be true or false, got {self.proportional_attention!r}")
+        if self.proportional_attention and self.form != "residual":
+            raise ValueError(
+                "plan.proportional_attention is true, which the authors' method is not: use form='residual'"
+            )
 
 
 def _check_count(field: str, value: object, least: int, most: int = _MOST) -> None:

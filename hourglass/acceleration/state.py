@@ -42,6 +42,7 @@ class ForwardState:
         leaves_clusters: Whether the last block does, for the final norm.
         waiting: Whether it did, and the norm is still due.
         geometries: Of the attention windows, by what they depend on beside the clusters.
+        sizes: (B, h, w, 1), the tokens that each cluster stands for, where attention is in proportion to them.
         small_shape: Of the tokens in the last block that was looked at, if no others join.
         inputs: What the blocks were given, kept where a backward pass may have to recompute them.
     """
@@ -62,6 +63,8 @@ class ForwardState:
         self.inputs: dict[int, Tensor] = {}
         self.running = first
         self.geometries: dict[Hashable, Any] = {}
+        self.sizes: Tensor | None = None
+        self._log_sizes: dict[Others, Tensor] = {}
         self._shapes: dict[int, tuple[int, ...]] = {}
         self.small_shape: torch.Size | None = None
         self._derived: tuple[int, object, object] = (-1, None, None)
@@ -100,6 +103,19 @@ class ForwardState:
         if small and not self.joins:
             self.small_shape = tokens.shape
         return small
+
+    def log_sizes(self, block: int) -> Tensor:
+        """What a block adds to its attention's logits: (B, 1, 1, keys), the logarithm of each key's size.
+
+        Other tokens than clusters have the size 1.
+        """
+        others = self.others_at(block)
+        if (mask := self._log_sizes.get(others)) is None:
+            sizes = cast(Tensor, self.sizes).to(self.entry.dtype)
+            beside = sizes.new_ones(self.entry.shape[0], sum(others), 1)
+            mask = self.layout.laid_out(sizes, beside, others).log().transpose(1, 2).unsqueeze(1)
+            self._log_sizes[others] = mask
+        return mask
 
     def whole(self, tokens: Tensor, block: int) -> Tensor:
         """What a block made of the clusters, at full resolution; other tokens as they are."""

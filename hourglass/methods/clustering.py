@@ -18,6 +18,8 @@ class _Hourglass:
 
     def resolve(self, settings: Settings) -> dict[str, Any]:
         plan = asdict(_plan(settings))
+        if not plan["proportional_attention"]:  # results from before it was a choice stay what they are
+            del plan["proportional_attention"]
         return {**plan, "clusters": list(plan["clusters"])}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:

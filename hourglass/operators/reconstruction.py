@@ -105,6 +105,17 @@ class ReconstructionWeights(NamedTuple):
             return observed(call, self._with_change, refined, tokens, centers)
         return self._with_change(refined, tokens, centers)
 
+    def sizes(self) -> Tensor:
+        """How many tokens each center stands for: (B, K), those it is the nearest to, but at least 1.
+
+        Whole numbers, so their sums do not depend on the order in which a GPU adds them.
+        """
+        heaviest = self.values.detach().argmax(dim=2, keepdim=True)
+        nearest = (heaviest if self.chosen is None else self.chosen.gather(2, heaviest)).flatten(1)
+        ones = torch.ones_like(nearest, dtype=self.values.dtype)
+        counts = ones.new_zeros(nearest.shape[0], self.centers).scatter_add(1, nearest, ones)
+        return counts.clamp(min=1)
+
     def _call(self, **arguments: Tensor) -> OperatorCall:
         batch, count, _ = self.values.shape
         channels = arguments["refined"].shape[2]

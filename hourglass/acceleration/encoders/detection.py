@@ -71,6 +71,7 @@ SPECS = (
         use="detection and segmentation: RF-DETR",
         clustered="each of its windows",
         image_grid=_rf_detr_grid,
+        takes_masks=False,
         taps=bare_stages,
         normed_taps=normed_stages,
     ),
