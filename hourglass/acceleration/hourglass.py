@@ -20,7 +20,7 @@ from hourglass.acceleration.patch import Patch, foreign, watched
 from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.proportional import Place, mask_place, with_mask
 from hourglass.acceleration.resizing import GEOMETRY, ResizedBias, ResizedBlock, bias_of, geometry
-from hourglass.acceleration.spec import Arguments, EncoderSpec, found, unchanged
+from hourglass.acceleration.spec import Arguments, EncoderSpec, found
 from hourglass.acceleration.state import ForwardState, PerThread, Slot, Stretch, same_values
 from hourglass.acceleration.windows import Grid, is_traced
 
@@ -61,7 +61,6 @@ class Hourglass(Patch):
             self._mask_places = {
                 at: mask_place(spec, encoder, self._blocks[at]) for at in range(self._first, len(self._blocks))
             }
-        self._takes_tokens_alone = spec.windows is None and spec.arguments is unchanged and not self._mask_places
         self._hook(stage, spec.root_of(encoder))
 
     @property
@@ -174,8 +173,10 @@ class Hourglass(Patch):
 
     def _enter(self, index: int, block: nn.Module, args: Args, kwargs: dict[str, Any]) -> Arguments | None:
         slot = self._threads.slot
-        if (state := slot.state) is not None and self._goes_on(state, index, args, kwargs):
-            state.running, slot.current = index, state
+        state = slot.state
+        # What the rest of this function would find out at greater length. Blocks of small models take less than a
+        # millisecond.
+        if state is not None and len(args) == 1 and args[0] is state.left and state.next == index and not kwargs:
             return None
         name = None if args else next(iter(kwargs), "")
         tokens: Any = args[0] if name is None else kwargs.get(name)
@@ -204,22 +205,8 @@ class Hourglass(Patch):
             if (sizes := state.geometries.get(key)) is None:
                 sizes = state.geometries[key] = geometry(shift, state.clusters, self.plan, tokens)
             kwargs = {**kwargs, GEOMETRY: sizes}
+        state.alone = not others and not kwargs
         return (tokens, *others), kwargs
-
-    def _goes_on(self, state: ForwardState, index: int, args: Args, kwargs: dict[str, Any]) -> bool:
-        """Whether a block gets just what the one before it left: what `_enter` would find out at greater length.
-
-        Blocks of small models take less than a millisecond.
-        """
-        return (
-            state.next == index
-            and self._takes_tokens_alone
-            and len(args) == 1
-            and not kwargs
-            and args[0].shape == state.small_shape
-            and index - 1 not in state.tapped
-            and not torch.is_grad_enabled()
-        )
 
     def _begin(self, index: int, block: nn.Module, tokens: Tensor, args: Args) -> ForwardState:
         slot, spec = self.slot, self.spec
@@ -240,10 +227,10 @@ class Hourglass(Patch):
         if self._mask_places and isinstance(clusters, Clusters):
             state.sizes = clusters.sizes()
         if before is not None:
-            state.taps = before.taps
+            state.tap(before.taps)
             return state
         taps = {*spec.taps(self.encoder), *(spec.normed_taps(self.encoder) if self.plan.form == "residual" else ())}
-        state.taps = slot.taps.union(number - stage.start for number in taps)
+        state.tap(slot.taps.union(number - stage.start for number in taps))
         slot.state = state
         self._retain(index, state, tokens)
         if isinstance(clusters, Clusters) and not (self._looked or tokens.is_meta or is_traced()):
@@ -279,7 +266,18 @@ class Hourglass(Patch):
 
     def _leave(self, index: int, block: nn.Module, args: Args, output: Any) -> Any:
         slot = self._threads.slot
-        state, slot.current = slot.current, None
+        state = slot.current
+        if (
+            state is not None
+            and index in state.interior
+            and isinstance(output, Tensor)
+            and output.shape == state.small_shape
+            and len(block._forward_hooks) == 1
+        ):
+            state.next = index + 1
+            state.left = output if state.alone and not torch.is_grad_enabled() else None
+            return None
+        slot.current = None
         if output is None or state is None:  # the block failed
             slot.end()
             return None
@@ -290,7 +288,7 @@ class Hourglass(Patch):
                 f"block {index} made {shape} of {state.small_grid[0]} x {state.small_grid[1]} clusters: only blocks "
                 "that keep the number of tokens can be accelerated"
             )
-        state.next, last = index + 1, index == state.last
+        state.next, state.left, last = index + 1, None, index == state.last
         state.waiting = last and state.leaves_clusters
         ends = last and not state.leaves_clusters
         # A user's forward hook, which comes after this one, is shown all tokens.

@@ -35,7 +35,10 @@ class ForwardState:
         first: The block before which the tokens were clustered.
         last: The block after which they are whole again.
         taps: Blocks whose output is handed out whole before that.
+        interior: Blocks that hand out clusters, if no hook of the user looks at them.
         next: The block that is due.
+        alone: Whether the last block that was looked at got tokens and nothing else.
+        left: What the last block left for the next one, where both get nothing else and no gradients are wanted.
         entry: The tokens before the clustering, as the block got them.
         tapped: What the next block goes on with in place of what was handed out, by block.
         handed_out: What the last block handed out whole, if it did.
@@ -56,9 +59,11 @@ class ForwardState:
         self.joins: Mapping[int, int] = {}
         self.stage = Stretch(0, last + 1)
         self.next = first
-        self.taps: frozenset[int] = frozenset()
+        self.tap(frozenset())
         self.tapped: dict[int, Tensor] = {}
         self.handed_out: Tensor | None = None
+        self.left: Tensor | None = None
+        self.alone = False
         self.waiting = self.leaves_clusters = False
         self.inputs: dict[int, Tensor] = {}
         self.running = first
@@ -83,6 +88,11 @@ class ForwardState:
     def unfinished(self) -> bool:
         """Whether what the last block left is clusters that nobody has brought back."""
         return self.waiting or (self.next <= self.last and self.next - 1 not in self.tapped)
+
+    def tap(self, blocks: frozenset[int]) -> None:
+        """Has these blocks, and the last one, hand out all tokens."""
+        self.taps = blocks
+        self.interior = frozenset(range(self.first, self.last)) - blocks
 
     def small(self) -> Tensor:
         """The clusters in the layout of the blocks, for the first of them."""
@@ -183,7 +193,7 @@ class Slot:
 
     def end(self) -> None:
         """The pass is over, or failed."""
-        self.grid = self.layout = self.state = self.masked = None
+        self.grid = self.layout = self.state = self.current = self.masked = None
 
 
 class PerThread(threading.local):

@@ -4,6 +4,7 @@ import pickle
 import pytest
 
 from hourglass import Plan
+from hourglass.methods.clustering import HOURGLASS
 
 
 def test_defaults_of_the_residual_form_have_no_unit():
@@ -62,6 +63,7 @@ def test_a_plan_is_a_value():
             "plan.reconstruct is 'decoder', but class scores have no residual to add to: use .*",
         ),
         ("form", "paper", "plan.form must be one of 'residual', 'published', got 'paper'"),
+        ("proportional_attention", 1, "plan.proportional_attention must be true or false, got 1"),
         ("sharpness", 0, "plan.sharpness must be above 0 and finite, got 0"),
         ("semantics", "Paper", "plan.semantics must be one of 'official', 'paper', got 'Paper'"),
     ],
@@ -69,3 +71,14 @@ def test_a_plan_is_a_value():
 def test_what_is_wrong_is_said_in_one_line(field, value, message):
     with pytest.raises(ValueError, match=f"^{message}$"):
         Plan(**{"start": 2, "clusters": (4, 4), field: value})
+
+
+def test_the_published_form_attends_as_its_authors_do():
+    with pytest.raises(ValueError, match=r"^plan.proportional_attention is true, .*: use form='residual'$"):
+        Plan(2, (4, 4), form="published", proportional_attention=True)
+
+
+def test_settings_of_results_from_before_stay_what_they_are():
+    settings = {"start": 2, "clusters": [4, 4]}
+    assert "proportional_attention" not in HOURGLASS.resolve(settings)
+    assert HOURGLASS.resolve({**settings, "proportional_attention": True})["proportional_attention"] is True

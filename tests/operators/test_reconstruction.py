@@ -46,6 +46,16 @@ def test_equals_the_naive_reference_with_many_centers(naive, neighbors, semantic
     torch.testing.assert_close(ours.double(), naive.reconstruct(*arguments, **options), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("neighbors", [1, 3, 400])
+@pytest.mark.parametrize("centers", [7, 301])
+def test_the_size_of_a_center_is_the_number_of_tokens_nearest_to_it(centers, neighbors):
+    _, tokens, at = problem(2, 50, centers)
+    sizes = reconstruction_weights(tokens, at, neighbors=neighbors, semantics="paper").sizes()
+    nearest = torch.cdist(tokens, at).argmin(dim=2)
+    counted = torch.stack([row.bincount(minlength=centers) for row in nearest])
+    assert sizes.equal(counted.clamp(min=1).to(sizes.dtype))
+
+
 @given(length=st.integers(1, 700), seed=st.integers(0, 2**32), data=st.data())
 @settings(max_examples=50, deadline=None)
 def test_the_smallest_are_found_where_they_are(length, seed, data):
