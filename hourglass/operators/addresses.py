@@ -28,7 +28,10 @@ class AxisAddresses:
         self.start = integers(axis.start)
         self.owner = integers(axis.owner)
         self.cell = integers(axis.cell)
-        self.region = self.start[:, None] + integers(range(axis.length))
+        # A region may stick out of the grid, where there is no token.
+        place = self.start[:, None] + integers(range(axis.length))
+        self.outside = ((place < 0) | (place >= axis.tokens))[:, None, :]
+        self.region = place.clamp(0, axis.tokens - 1)
         self.slot_centers = self.first[:, None, None] + integers(range(axis.side))[:, None]
         self.token = integers(range(axis.tokens))
         self.center = integers(range(axis.centers))
@@ -48,14 +51,20 @@ class AxisAddresses:
         token = self.region[:, None, :]
         offset = self.slot_centers - self.cell[token] + self.axis.reach
         address = token * strides[0] + offset * strides[1]
-        return address.masked_fill((offset < 0) | (offset >= self.axis.window), missing)
+        return address.masked_fill(self.outside | (offset < 0) | (offset >= self.axis.window), missing)
 
     def pooling(self, dtype: torch.dtype) -> Tensor:
         """(tiles, side, length): one over the size of the center's pooling bin for the tokens in it, else 0."""
         begin = self.slot_centers * self.axis.tokens // self.axis.centers
         end = -(-(self.slot_centers + 1) * self.axis.tokens // self.axis.centers)
         token = self.region[:, None, :]
-        return ((token >= begin) & (token < end)).to(dtype) / (end - begin)
+        return (~self.outside & (token >= begin) & (token < end)).to(dtype) / (end - begin)
+
+    @property
+    def halves(self) -> Tensor:
+        """(tiles + 1, length / 2): tokens of each half of a region, where every tile begins half a region further."""
+        half = self.axis.length // 2
+        return torch.cat([self.region[:, :half], self.region[-1:, half:]])
 
     def owned(self, strides: tuple[int, int]) -> Tensor:
         """(centers): the address by (tile, slot)."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from hourglass.operators.arguments import Semantics, check_clustering
 from hourglass.operators.clustering_local import cluster_local
 from hourglass.operators.observe import OperatorCall, is_observed, observed
+from hourglass.operators.placement import is_eager
 from hourglass.operators.pooling import cell_means
 from hourglass.operators.precision import full_precision, working_dtype
 from hourglass.operators.tiling import choose_tiling
@@ -75,7 +76,8 @@ def _cluster(
     if isinstance(temperature, Tensor):
         temperature = temperature.to(working.dtype)
     with full_precision(tokens.device):
-        tiling = choose_tiling(grid, clusters, window, tokens.shape[2], iterations)
+        quarters = is_eager(tokens) and tokens.device.type == "cpu"
+        tiling = choose_tiling(grid, clusters, window, tokens.shape[2], iterations, quarters)
         if tiling is None:
             centers = cluster_dense(working, grid, clusters, iterations, window, temperature, semantics)
         else:

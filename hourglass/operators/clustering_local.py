@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from hourglass.operators.arguments import Semantics
-from hourglass.operators.layouts import layout
-from hourglass.operators.tiling import Axis
+from hourglass.operators.placement import layout
+from hourglass.operators.tiling import Tiling
 
 # About so many tokens tell where the middle of all is.
 SAMPLE = 64
 
 
 def cluster_local(
-    tokens: Tensor, tiling: tuple[Axis, Axis], iterations: int, temperature: float | Tensor, semantics: Semantics
+    tokens: Tensor, tiling: Tiling, iterations: int, temperature: float | Tensor, semantics: Semantics
 ) -> Tensor:
     """The tiled form of `clustering.cluster_dense`, on checked arguments, for a window of more than one cell."""
     official = semantics == "official"
@@ -52,4 +52,4 @@ def cluster_local(
             log_affinity = tiles.normalized(nearness, 2 * temperature, torch.log_softmax, nothing=-torch.inf)
             unreached = torch.isneginf(log_affinity).all(dim=2, keepdim=True)
             shares = torch.where(unreached, shares, log_affinity.masked_fill(unreached, 0.0).softmax(dim=2))
-    return tiles.centers(shares @ regions).add_(middle)
+    return tiles.centers(shares, regions).add_(middle)

@@ -7,16 +7,11 @@ every tile is for the zero vector. But the softmax of a token runs over centers 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-
-from hourglass.operators.addresses import AxisAddresses
-from hourglass.operators.tiling import Axis
-from hourglass.operators.tracing import is_compiling
 
 
 class OneTile(NamedTuple):
@@ -46,9 +41,33 @@ class OneTile(NamedTuple):
         affinity: Tensor = F.pad(met, (0, 1), value=nothing)
         return affinity
 
-    def centers(self, formed: Tensor) -> Tensor:
-        """(B * tiles, slots, C) -> (B, centers, C)."""
-        return formed
+    def centers(self, shares: Tensor, regions: Tensor) -> Tensor:
+        """The sums of each tile's tokens, weighted with the shares of its slots, -> (B, centers, C)."""
+        return shares @ regions
+
+
+class Pairs(NamedTuple):
+    """Where the pairs of a token and a center are in two layouts: by token, as a softmax needs them, and by tile.
+
+    Attributes:
+        outbound: (tokens * window), where each pair, listed by token, is in the layout by tile.
+        outside: (tokens, window), minus infinity where the window sticks out of the grid, else 0.
+        inbound: (tiles * slots * places), where each pair, listed by tile, is in the layout by token. Address 0 if the
+            two never meet: the first center in the window of the first token is always outside the grid.
+    """
+
+    outbound: Tensor
+    outside: Tensor
+    inbound: Tensor
+
+    def normalized(
+        self, nearness: Tensor, tiles: int, scale: float | Tensor, normalize: Callable[..., Tensor]
+    ) -> Tensor:
+        """Normalizes scale * (B * tiles, slots, places) over the centers a token meets."""
+        batch = nearness.shape[0] // tiles
+        by_token = nearness.view(batch, -1).index_select(1, self.outbound).view(batch, *self.outside.shape)
+        met = normalize(scaled(self.outside, by_token, scale), dim=2)
+        return met.view(batch, -1).index_select(1, self.inbound).view_as(nearness)
 
 
 class ManyTiles(NamedTuple):
@@ -57,19 +76,14 @@ class ManyTiles(NamedTuple):
     Attributes:
         pooling: (tiles, slots, places), the shares that average pooling gives the tokens in the centers.
         region: (tiles * places), the token in each place; any token in the last place of a tile.
-        outbound: (tokens * window), where each pair, listed by token, is in the layout by tile.
-        outside: (tokens, window), minus infinity where the window sticks out of the grid, else 0.
-        inbound: (tiles * slots * places), where each pair, listed by tile, is in the layout by token. Address 0 if the
-            two never meet: the first center in the window of the first token is always outside the grid.
+        pairs: Where logits and affinities are.
         owned: (centers), the tile and slot, as one index, of each center.
         halves: Rows of tiles, if a tile shares the lower half of its region with the tile below; else 0.
     """
 
     pooling: Tensor
     region: Tensor
-    outbound: Tensor
-    outside: Tensor
-    inbound: Tensor
+    pairs: Pairs
     owned: Tensor
     halves: int
 
@@ -97,14 +111,12 @@ class ManyTiles(NamedTuple):
         self, nearness: Tensor, scale: float | Tensor, normalize: Callable[..., Tensor], nothing: float
     ) -> Tensor:
         """Normalizes scale * (B * tiles, slots, places) over the centers a token meets; `nothing` for the others."""
-        batch = nearness.shape[0] // self.pooling.shape[0]
-        by_token = nearness.view(batch, -1).index_select(1, self.outbound).view(batch, *self.outside.shape)
-        met = normalize(scaled(self.outside, by_token, scale), dim=2)
-        return met.view(batch, -1).index_select(1, self.inbound).view_as(nearness)
+        return self.pairs.normalized(nearness, len(self.pooling), scale, normalize)
 
-    def centers(self, formed: Tensor) -> Tensor:
-        """(B * tiles, slots, C) -> (B, centers, C)."""
+    def centers(self, shares: Tensor, regions: Tensor) -> Tensor:
+        """The sums of each tile's tokens, weighted with the shares of its slots, -> (B, centers, C)."""
         tiles, slots, _ = self.pooling.shape
+        formed = shares @ regions
         return picked(formed.view(formed.shape[0] // tiles, tiles * slots, -1), self.owned)
 
 
@@ -120,58 +132,3 @@ def picked(rows: Tensor, which: Tensor) -> Tensor:
     batch, count, _ = rows.shape
     offsets = torch.arange(0, batch * count, count, dtype=which.dtype, device=which.device)
     return F.embedding(offsets[:, None] + which, rows.flatten(0, 1))
-
-
-def layout(tiling: tuple[Axis, Axis], like: Tensor) -> OneTile | ManyTiles:
-    """The layout of a tiling, on the device and with the precision of `like`.
-
-    It is remembered in ordinary eager execution. A trace (compilation, export, fake tensors) gets its own, as part of
-    its graph.
-    """
-    if not is_compiling() and type(like) is Tensor:
-        with torch.inference_mode(False):
-            return _remembered(tiling, like.dtype, like.device)
-    return find_layout(tiling, like.dtype, like.device)
-
-
-def find_layout(tiling: tuple[Axis, Axis], dtype: torch.dtype, device: torch.device) -> OneTile | ManyTiles:
-    """Computes the layout of a tiling."""
-    y, x = tiling
-    rows, columns = AxisAddresses(y, device), AxisAddresses(x, device)
-    count, window = y.tokens * x.tokens, y.window * x.window
-    slots, places = y.side * x.side, y.length * x.length + 1
-    size = y.tiles * x.tiles * slots * places
-
-    pooling = F.pad(by_tile(torch.mul, rows.pooling(dtype), columns.pooling(dtype)), (0, 1))
-    inbound = by_tile(
-        torch.add,
-        rows.inbound((x.tokens * window, x.window), missing=count * window),
-        columns.inbound((window, 1), missing=count * window),
-    )
-    apart = inbound >= count * window
-    if len(pooling) == 1:
-        return OneTile(pooling, torch.where(apart[0], -torch.inf, 0.0).to(dtype))
-
-    region = rows.region[:, None, :, None] * x.tokens + columns.region[:, None, :]
-    outbound = (
-        rows.outbound((x.tiles * slots * places, x.side * places, x.length), missing=size)[:, None, :, None]
-        + columns.outbound((slots * places, places, 1), missing=size)[:, None, :]
-    ).view(count, window)
-    return ManyTiles(
-        pooling,
-        region=F.pad(region.reshape(-1, places - 1), (0, 1)).flatten().int(),
-        outbound=outbound.clamp(max=size - 1).flatten().int(),
-        outside=torch.where(outbound < size, 0.0, -torch.inf).to(dtype),
-        inbound=F.pad(inbound.masked_fill(apart, 0), (0, 1)).flatten().int(),
-        owned=(rows.owned((x.tiles * slots, x.side))[:, None] + columns.owned((slots, 1))).flatten().int(),
-        halves=y.tiles if y.halves else 0,
-    )
-
-
-_remembered = lru_cache(maxsize=64)(find_layout)
-
-
-def by_tile(combine: Callable[[Tensor, Tensor], Tensor], rows: Tensor, columns: Tensor) -> Tensor:
-    """Combines the (tiles, side, length) tensors of the two axes to (tiles, slots, places)."""
-    tiles, slots, places = (y * x for y, x in zip(rows.shape, columns.shape, strict=True))
-    return combine(rows[:, None, :, None, :, None], columns[:, None, :, None, :]).reshape(tiles, slots, places)

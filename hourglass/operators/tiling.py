@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import product
 from operator import index
 from typing import NamedTuple
 
@@ -17,6 +19,11 @@ from typing import NamedTuple
 GATHER = 160
 LOCAL_ENTRY = 200
 DENSE_ENTRY = 600
+# Of quarters: their products with five others, of small matrices, in sizes of a region; what it costs to put an entry
+# of the Gram matrix into its place; and what a call costs.
+QUARTER = 1.6
+GRAM_ENTRY = 60
+CALL = 500_000
 
 # A region longer than this along an axis never pays, unless the region is the whole axis.
 LONGEST_REGION = 64
@@ -55,19 +62,48 @@ class Axis(NamedTuple):
         return 2 * self.reach + 1
 
 
+class Tiling(NamedTuple):
+    """Both axes of the grid.
+
+    Attributes:
+        rows: How they are cut.
+        columns: Likewise.
+        quartered: Whether the regions of four neighbors share quarters: every tile begins half a region further.
+    """
+
+    rows: Axis
+    columns: Axis
+    quartered: bool = False
+
+
 def choose_tiling(
-    grid: tuple[int, int], clusters: tuple[int, int], window: int, channels: int, iterations: int
-) -> tuple[Axis, Axis] | None:
-    """The cheapest tiling of rows and columns, or None where the dense form is cheaper or there is nothing to do."""
+    grid: tuple[int, int],
+    clusters: tuple[int, int],
+    window: int,
+    channels: int,
+    iterations: int,
+    quarters: bool = False,
+) -> Tiling | None:
+    """The cheapest tiling, or None where the dense form is cheaper or there is nothing to do.
+
+    Args:
+        grid: As of `clustering.cluster`; likewise `clusters`, `window` and `iterations`.
+        clusters: See there.
+        window: See there.
+        channels: Of the tokens.
+        iterations: See there.
+        quarters: Whether regions may share quarters.
+    """
     # A trace may hold sizes as symbols; `index` turns them into the numbers that a plan needs.
-    return _constant_tiling(*map(index, (*grid, *clusters, window, channels, iterations)))
+    height, width, rows, columns = map(index, (*grid, *clusters))
+    return _constant_tiling(height, width, rows, columns, index(window), index(channels), index(iterations), quarters)
 
 
 def _constant_tiling(
-    height: int, width: int, rows: int, columns: int, window: int, channels: int, iterations: int
-) -> tuple[Axis, Axis] | None:
+    height: int, width: int, rows: int, columns: int, window: int, channels: int, iterations: int, quarters: bool
+) -> Tiling | None:
     """A compiler takes the result as it is, instead of tracing the search."""
-    return cheapest_tiling((height, width), (rows, columns), window // 2, channels, iterations)
+    return cheapest_tiling((height, width), (rows, columns), window // 2, channels, iterations, quarters)
 
 
 # As `torch.compiler.assume_constant_result` would, which imports the whole compiler: a second for every process.
@@ -76,32 +112,44 @@ _constant_tiling._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 @lru_cache(maxsize=1024)
 def cheapest_tiling(
-    grid: tuple[int, int], clusters: tuple[int, int], reach: int, channels: int, iterations: int
-) -> tuple[Axis, Axis] | None:
+    grid: tuple[int, int], clusters: tuple[int, int], reach: int, channels: int, iterations: int, quarters: bool
+) -> Tiling | None:
     """`choose_tiling` on numbers."""
     if reach == 0 or clusters == (1, 1):
         return None  # Every token meets one center: the layouts count on windows that stick out of the grid.
     tokens = math.prod(grid)
-    cheapest = iterations * tokens * math.prod(clusters) * (2 * channels + DENSE_ENTRY)
+    cheapest: float = iterations * tokens * math.prod(clusters) * (2 * channels + DENSE_ENTRY)
     best = None
-    for rows in tilings(grid[0], clusters[0], min(reach, clusters[0] - 1)):
-        for columns in tilings(grid[1], clusters[1], min(reach, clusters[1] - 1)):
-            region, slots = rows.length * columns.length, rows.side * columns.side
-            per_place = channels * (region + GATHER + slots) + iterations * slots * (region + LOCAL_ENTRY)
-            per_token = iterations * rows.window * columns.window * LOCAL_ENTRY
-            cost = rows.tiles * columns.tiles * region * per_place + tokens * per_token
-            if cost < cheapest:
-                cheapest, best = cost, (rows, columns)
+    for tiling in considered(grid, clusters, reach, quarters):
+        rows, columns, _ = tiling
+        region, slots = rows.length * columns.length, rows.side * columns.side
+        entries = rows.tiles * columns.tiles * region * slots
+        cost: float = entries * (channels + iterations * (region + LOCAL_ENTRY))
+        cost += tokens * iterations * rows.window * columns.window * LOCAL_ENTRY
+        if tiling.quartered:
+            places = (rows.tiles + 1) * (columns.tiles + 1) * region // 4
+            cost += places * channels * (QUARTER * region + GATHER) + 2 * rows.tiles * CALL
+            cost += rows.tiles * columns.tiles * region**2 * GRAM_ENTRY
+        else:
+            cost += rows.tiles * columns.tiles * region * channels * (region + GATHER)
+        if cost < cheapest:
+            cheapest, best = cost, tiling
     return best
+
+
+def considered(grid: tuple[int, int], clusters: tuple[int, int], reach: int, quarters: bool = True) -> Iterator[Tiling]:
+    """All tilings worth considering; those that share quarters only if `quarters`."""
+    axes = [(*sizes, min(reach, sizes[1] - 1)) for sizes in zip(grid, clusters, strict=True)]
+    for axes_of in (tilings, half_tilings)[: 1 + quarters]:
+        for rows, columns in product(*(axes_of(*axis) for axis in axes)):
+            yield Tiling(rows, columns, axes_of is half_tilings)
 
 
 @lru_cache(maxsize=1024)
 def tilings(tokens: int, centers: int, reach: int) -> tuple[Axis, ...]:
     """The tilings of one axis worth considering: for each number and size of tiles, that with the shortest regions."""
     cell = cells(tokens, centers)
-    # The tokens that a center can meet are those within reach of its cell; its pooling bin can lie outside when h > H.
-    begin = [min(bisect_left(cell, c - reach), c * tokens // centers) for c in range(centers)]
-    end = [max(bisect_left(cell, c + reach + 1), -(-(c + 1) * tokens // centers)) for c in range(centers)]
+    begin, end = reached(cell, centers, reach)
     shortest = max(e - b for b, e in zip(begin, end, strict=True))
     found: dict[tuple[int, int], Axis] = {}
     for length in [*range(shortest, min(tokens, LONGEST_REGION)), tokens]:
@@ -115,6 +163,42 @@ def tilings(tokens: int, centers: int, reach: int) -> tuple[Axis, ...]:
             (len(first), side), Axis(tokens, centers, reach, side, length, tuple(first), start, owner, cell)
         )
     return tuple(found.values())
+
+
+@lru_cache(maxsize=1024)
+def half_tilings(tokens: int, centers: int, reach: int) -> tuple[Axis, ...]:
+    """The tilings of one axis in which every tile begins half a region further, and may stick out of the grid."""
+    cell = cells(tokens, centers)
+    begin, end = reached(cell, centers, reach)
+    found = []
+    for half in range(1, min(tokens, LONGEST_REGION) // 2 + 1):
+        least = -(-tokens // half) - 1
+        for tiles in (least, least + 1):
+            before = ((tiles + 1) * half - tokens) // 2
+            start = tuple(tile * half - before for tile in range(tiles))
+            fits = [
+                [tile for tile, at in enumerate(start) if at <= begin[center] and end[center] <= at + 2 * half]
+                for center in range(centers)
+            ]
+            if tiles < 2 or not all(fits):
+                continue
+            owner = tuple(some[0] for some in fits)
+            if len(set(owner)) == tiles:
+                first = tuple(owner.index(tile) for tile in range(tiles))
+                side = max(map(owner.count, range(tiles)))
+                found.append(Axis(tokens, centers, reach, side, 2 * half, first, start, owner, cell))
+    return tuple(found)
+
+
+def reached(cell: tuple[int, ...], centers: int, reach: int) -> tuple[list[int], list[int]]:
+    """For each center, where the tokens begin and end that can meet it or are in its pooling bin.
+
+    Those within reach of its cell; its pooling bin can lie outside where there are more centers than tokens.
+    """
+    tokens = len(cell)
+    begin = [min(bisect_left(cell, c - reach), c * tokens // centers) for c in range(centers)]
+    end = [max(bisect_left(cell, c + reach + 1), -(-(c + 1) * tokens // centers)) for c in range(centers)]
+    return begin, end
 
 
 def cut(begin: list[int], end: list[int], length: int, side: int) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -14,7 +12,7 @@ from hourglass.operators import Cluster, cluster
 from hourglass.operators.clustering import cells as interpolated_cells
 from hourglass.operators.clustering import cluster_dense
 from hourglass.operators.clustering_local import cluster_local
-from hourglass.operators.tiling import cells, choose_tiling, tilings
+from hourglass.operators.tiling import cells, choose_tiling, considered
 
 SEMANTICS = ("official", "paper")
 
@@ -52,11 +50,7 @@ def test_every_tiling_gives_the_same_centers(problem):
     tokens, grid, clusters, options = problem
     assume(options["window"] > 1 and clusters != (1, 1))
     expected = cluster_dense(tokens, grid, clusters, **options)
-    axes = (
-        tilings(count, centers, min(options["window"] // 2, centers - 1))
-        for count, centers in zip(grid, clusters, strict=True)
-    )
-    for tiling in product(*axes):
+    for tiling in considered(grid, clusters, options["window"] // 2):
         centers = cluster_local(tokens, tiling, options["iterations"], options["temperature"], options["semantics"])
         torch.testing.assert_close(centers, expected, rtol=1e-8, atol=1e-8)
 
@@ -67,21 +61,22 @@ def test_every_tiling_gives_the_same_centers(problem):
 )
 def test_the_fast_form_equals_the_plain_one_in_single_precision(grid, clusters, semantics, device):
     tokens = 3 + torch.randn(2, grid[0] * grid[1], 24, generator=torch.Generator().manual_seed(0))
-    tiling = choose_tiling(grid, clusters, window=5, channels=24, iterations=5)
-    assert tiling is not None
-    fast = cluster_local(tokens.to(device), tiling, 5, 0.02, semantics)
     plain = cluster_dense(tokens.double(), grid, clusters, 5, 5, 0.02, semantics)
-    torch.testing.assert_close(fast.cpu().double(), plain, rtol=1e-5, atol=1e-5)
+    for quarters in (False, True):
+        tiling = choose_tiling(grid, clusters, window=5, channels=1024, iterations=5, quarters=quarters)
+        assert tiling is not None
+        fast = cluster_local(tokens.to(device), tiling, 5, 0.02, semantics)
+        torch.testing.assert_close(fast.cpu().double(), plain, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("semantics", SEMANTICS)
-@pytest.mark.parametrize(("grid", "clusters"), [((24, 21), (16, 14)), ((18, 13), (12, 6))])
+@pytest.mark.parametrize(("grid", "clusters"), [((24, 21), (16, 14)), ((18, 15), (12, 10))])
 def test_tiles_that_share_half_of_their_tokens_multiply_them_once(grid, clusters, semantics):
     tokens = torch.randn(2, grid[0] * grid[1], 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = cluster_dense(tokens, grid, clusters, 3, 5, 0.3, semantics)
-    halves = [rows for rows in tilings(grid[0], clusters[0], 2) if rows.halves]
-    assert halves
-    for tiling in product(halves, tilings(grid[1], clusters[1], 2)):
+    shared = [tiling for tiling in considered(grid, clusters, 2) if tiling.rows.halves or tiling.quartered]
+    assert {tiling.quartered for tiling in shared} == {True, False}
+    for tiling in shared:
         centers = cluster_local(tokens, tiling, 3, 0.3, semantics)
         torch.testing.assert_close(centers, expected, rtol=1e-8, atol=1e-8)
 

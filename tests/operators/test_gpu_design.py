@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from hourglass.operators import cluster, reconstruct, reconstruction_weights, relative_temperature
-from hourglass.operators.layouts import find_layout
+from hourglass.operators.placement import find_layout
 from hourglass.operators.tiling import choose_tiling
 
 from ..fake_cuda import OLD, Waits, fake_cuda

@@ -8,7 +8,7 @@ import torch
 from hourglass.operators import cluster, reconstruct
 from hourglass.operators.clustering import cluster_dense
 from hourglass.operators.clustering_local import cluster_local
-from hourglass.operators.tiling import tilings
+from hourglass.operators.tiling import Tiling, considered, tilings
 
 GRID, CLUSTERS = (4, 5), (3, 3)
 
@@ -24,7 +24,7 @@ def plain(inputs, semantics):
 
 def tiled(inputs, semantics):
     rows, columns = tilings(4, 3, 1), tilings(5, 3, 1)
-    return cluster_local(inputs, (rows[0], columns[0]), 2, 0.3, semantics)
+    return cluster_local(inputs, Tiling(rows[0], columns[0]), 2, 0.3, semantics)
 
 
 def gradient(function, *inputs):
@@ -50,11 +50,13 @@ def test_official_holds_the_affinity_constant(form):
 
 @pytest.mark.parametrize("semantics", ["official", "paper"])
 def test_tiles_that_share_half_of_their_tokens_have_the_same_gradient(semantics):
-    inputs = torch.randn(1, 18 * 5, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    tiling = next(axis for axis in tilings(18, 12, 2) if axis.halves), tilings(5, 3, 2)[-1]
-    ours = gradient(lambda t: cluster_local(t, tiling, 2, 0.3, semantics), inputs.requires_grad_())
-    theirs = gradient(lambda t: cluster_dense(t, (18, 5), (12, 3), 2, 5, 0.3, semantics), inputs)
-    torch.testing.assert_close(ours, theirs)
+    inputs = torch.randn(2, 18 * 12, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    theirs = gradient(lambda t: cluster_dense(t, (18, 12), (12, 8), 2, 5, 0.3, semantics), inputs.requires_grad_())
+    shared = [tiling for tiling in considered((18, 12), (12, 8), 2) if tiling.rows.halves or tiling.quartered]
+    assert {tiling.quartered for tiling in shared} == {True, False}
+    for tiling in shared:
+        ours = gradient(lambda t, tiling=tiling: cluster_local(t, tiling, 2, 0.3, semantics), inputs)
+        torch.testing.assert_close(ours, theirs)
 
 
 @pytest.mark.parametrize("semantics", ["official", "paper"])
