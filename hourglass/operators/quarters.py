@@ -96,7 +96,7 @@ class Quarters(NamedTuple):
                 first = image * (rows * columns + 1) + row * columns
                 of_row = slice(tiles, tiles := tiles + columns - 1)
                 above, below = (pairs[at : at + columns - 1] for at in (first, first + columns))
-                formed.append(torch.baddbmm(upper[of_row] @ above, lower[of_row], below))
+                formed.append((upper[of_row] @ above).baddbmm_(lower[of_row], below))
         zeros = shares[:, :, -1].reshape(batch, -1).index_select(1, self.owned)
         found = picked(torch.cat(formed).view(batch, -1, regions.shape[2]), self.owned)
         return torch.addcmul(found, zeros[:, :, None], regions[:, -1:])
