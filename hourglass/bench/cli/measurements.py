@@ -97,12 +97,14 @@ def cost(
 ) -> None:
     """Count what cases compute."""
 
-    def count(case: Case) -> Path:
+    def together(chosen: Sequence[Case]) -> Attempts:
         from hourglass.bench.measuring import cases as measuring
 
-        return _save(results, "cost", case, measuring.cost(case, data, device=_free(device) if device else None))
+        where = _free(device) if device else None
+        for group in _grouped(chosen, measuring.forward_pass):
+            yield from _finished(results, "cost", group, partial(measuring.costs, group, data, device=where))
 
-    _measure("cost", suite, cases, _each(count), results, data)
+    _measure("cost", suite, cases, together, results, data)
 
 
 def speed(

@@ -122,6 +122,11 @@ def cost(case: Case, data: Path, *, device: str | None = None) -> Result:
     return measure_cost(runner, example(card.image_size, 1, seed=case.seed).to(where), seed=case.seed)
 
 
+def costs(cases: Sequence[Case], data: Path, *, device: str | None = None) -> dict[str, Result]:
+    """As `cost`, of cases that share `forward_pass`: they are counted once."""
+    return dict.fromkeys((case.id for case in cases), cost(cases[0], data, device=device))
+
+
 def speed(
     cases: Sequence[Case], data: Path, *, device: str = "cpu", timing: Timing | None = None
 ) -> dict[str, Result | UserError]:
