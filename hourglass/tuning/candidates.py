@@ -37,8 +37,8 @@ class Candidate:
         return mine.start >= others.start and all(a >= b for a, b in zip(mine.clusters, others.clusters, strict=True))
 
 
-def candidates(model: nn.Module, run: Callable[[], Any], **fields: Any) -> list[Candidate]:
-    """Plans from mild to strong.
+class Candidates:
+    """The plans that a model can be run with.
 
     Args:
         model: A model that `hourglass.apply` supports; it comes back as it was.
@@ -48,20 +48,43 @@ def candidates(model: nn.Module, run: Callable[[], Any], **fields: Any) -> list[
     Raises:
         ValueError: The model is not supported.
     """
-    extents = _extents(model)
-    blocks = max(extent[0] for extent in extents)
-    deep = {start: until - start for start, (_, until) in enumerate(extents)}
-    worth = [start for start, count in deep.items() if count >= LEAST_DEEP * blocks]
-    rows, columns = _tokens(model, run)
-    found = {}
-    for start in _spread(worth, STARTS):
-        for side in SIDES:
-            clusters = max(1, round(rows * side)), max(1, round(columns * side))
-            kept = clusters[0] * clusters[1] / (rows * columns)
-            if kept < 1:
-                plan = Plan(start=start, clusters=clusters, **fields)
-                found[plan] = Candidate(plan, 1 - deep[start] / blocks * (1 - kept))
-    return sorted(found.values(), key=lambda candidate: -candidate.work)
+
+    def __init__(self, model: nn.Module, run: Callable[[], Any], **fields: Any) -> None:
+        extents = _extents(model)
+        self.blocks = max(extent[0] for extent in extents)
+        self.grid = _tokens(model, run)
+        self._fields = fields
+        deep = {start: until - start for start, (_, until) in enumerate(extents)}
+        self._deep = {start: count for start, count in deep.items() if count >= LEAST_DEEP * self.blocks}
+
+    def spread(self) -> list[Candidate]:
+        """Plans all over the range, from mild to strong."""
+        found = {}
+        for start in _spread(list(self._deep), STARTS):
+            for side in SIDES:
+                clusters = max(1, round(self.grid[0] * side)), max(1, round(self.grid[1] * side))
+                if candidate := self._candidate(start, clusters):
+                    found[candidate.plan] = candidate
+        return sorted(found.values(), key=lambda candidate: -candidate.work)
+
+    def around(self, plan: Plan) -> list[Candidate]:
+        """The plans next to one: up to two blocks earlier or later, or a cluster more or less along both sides."""
+        rows, columns = plan.clusters
+        places = [
+            *((plan.start + blocks, plan.clusters) for blocks in (-2, -1, 1, 2)),
+            *((plan.start, (rows + more, columns + more)) for more in (-1, 1)),
+        ]
+        found = [candidate for place in places if (candidate := self._candidate(*place))]
+        return sorted(found, key=lambda candidate: -candidate.work)
+
+    def _candidate(self, start: int, clusters: tuple[int, int]) -> Candidate | None:
+        """None if it is no plan of this model, or saves nothing."""
+        kept = clusters[0] * clusters[1] / (self.grid[0] * self.grid[1])
+        fits = all(1 <= few <= many for few, many in zip(clusters, self.grid, strict=True))
+        if start not in self._deep or not fits or kept >= 1:
+            return None
+        plan = Plan(start=start, clusters=clusters, **self._fields)
+        return Candidate(plan, 1 - self._deep[start] / self.blocks * (1 - kept))
 
 
 def _extents(model: nn.Module) -> list[tuple[int, int]]:

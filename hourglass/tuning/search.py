@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import mean, stdev
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hourglass.acceleration import Plan, apply, is_applied, remove
-from hourglass.tuning.candidates import Candidate, candidates
+from hourglass.tuning.candidates import Candidate, Candidates
 from hourglass.tuning.distortion import distortion
 from hourglass.tuning.front import Front, Trial
 from hourglass.tuning.timing import Clock, seconds, speedup
@@ -43,10 +43,11 @@ def tune(
 ) -> Front:
     """Find the plans of a model that gain most speed for what they lose, by measuring on this machine.
 
-    Plans are tried from one end of the range to the other, ever more densely, until the budget is used up. With a
-    target, plans are left out that a tried one makes needless: milder than one that loses little enough, or stronger
-    than one that is fast enough. Every trial is timed in rounds in which the untouched and the accelerated model take
-    turns, so drift of the machine hits both.
+    Plans are tried from one end of the range to the other, ever more densely, then next to the best of these, until the
+    budget is used up. With a target, plans are left out that a tried one makes needless: milder than one that loses
+    little enough, or stronger than one that is fast enough; and the search ends when no plan next to the chosen one is
+    better. Every trial is timed in rounds in which the untouched and the accelerated model take turns, so drift of the
+    machine hits both.
 
     Args:
         model: In evaluation mode, on the device it shall be fast on; it comes back as it was.
@@ -77,17 +78,27 @@ def tune(
     with torch.inference_mode():
         session = _Session(model, images, score, clock)
         kept = _Kept(state, session.fingerprint())
-        planned = candidates(model, session.run, **fields)
+        candidates = Candidates(model, session.run, **fields)
+        planned = candidates.spread()
         trials: dict[Plan, Trial] = {}
         begin = clock()
-        for candidate in _from_coarse_to_fine(planned):
+
+        def attempt(candidate: Candidate) -> bool:
+            """Whether there was time to try a plan."""
             if trials and clock() - begin > budget:
-                break
-            if _needless(candidate, planned, trials, speedup, max_loss):
-                continue
+                return False
             trials[candidate.plan] = kept.get(candidate.plan) or kept.put(session.trial(candidate.plan))
             if progress is not None:
                 progress(len(trials), len(planned), str(trials[candidate.plan]))
+            return True
+
+        for candidate in _from_coarse_to_fine(planned):
+            if not _needless(candidate, planned, trials, speedup, max_loss) and not attempt(candidate):
+                break
+        for candidate in _next_to_best(candidates, trials, speedup, max_loss):
+            planned.append(candidate)
+            if not attempt(candidate):
+                break
         front = Front(list(trials.values()), len(planned))
         for trial in front.best:
             if clock() - begin > budget:
@@ -201,6 +212,25 @@ def _from_coarse_to_fine(planned: list[Candidate]) -> list[Candidate]:
             order.append(planned[middle])
             spans += [(begin, middle), (middle + 1, end)]
     return order
+
+
+def _next_to_best(
+    candidates: Candidates, trials: Mapping[Plan, Trial], speedup: float | None, max_loss: float | None
+) -> Iterator[Candidate]:
+    """Plans next to the chosen one, or to any on the front, that have not been tried, as long as there are any."""
+    while True:
+        front = Front(list(trials.values()), 0)
+        best = list(front.best)
+        if speedup is not None or max_loss is not None:
+            try:
+                best = [front.choose(speedup=speedup, max_loss=max_loss)]
+            except ValueError:  # nothing serves the target yet: whatever comes near may lead there
+                best = best[:1] if speedup is None else best[-1:]
+        near = (candidate for trial in best for candidate in candidates.around(trial.plan))
+        candidate = next((candidate for candidate in near if candidate.plan not in trials), None)
+        if candidate is None:
+            return
+        yield candidate
 
 
 def _needless(
