@@ -45,7 +45,7 @@ class _CamVid(Source):
 
     categories = CATEGORIES
     version = COMMIT
-    tasks = ("semantic-segmentation",)
+    tasks = ("semantic-segmentation", "saliency-agreement")
     splits = ("train", "val", "test")
     evaluation_split = "test"
 
@@ -57,7 +57,7 @@ class _CamVid(Source):
         files = manifest("camvid", split)
         labels = {path: digest for path, digest in files.items() if path.startswith(f"{split}annot/")}
         check("camvid", files if split == self.evaluation_split else labels, folder)
-        dataset = self.open(folder, *self.tasks, split)
+        dataset = self.open(folder, self.tasks[0], split)
         if len(dataset) != len(labels):
             raise UserError(f"{folder / split}: {len(dataset)} images, but {len(labels)} label maps; restore the rest")
         return dataset.fingerprint

@@ -12,7 +12,7 @@ from torch import nn
 from hourglass import methods
 from hourglass.bench import backends, datasets, models, tasks
 from hourglass.bench.datasets import Dataset
-from hourglass.bench.measuring.accuracy import measure_accuracies, measure_shard, without_unit
+from hourglass.bench.measuring.accuracy import View, measure_accuracies, measure_shard, without_unit
 from hourglass.bench.measuring.cost import measure_cost
 from hourglass.bench.measuring.running import (
     FORMATS,
@@ -25,6 +25,7 @@ from hourglass.bench.measuring.running import (
 )
 from hourglass.bench.measuring.speed import LATENCY, THROUGHPUT, measure_speed
 from hourglass.bench.measuring.types import Partial, Result, Shard
+from hourglass.bench.measuring.untouched import UntouchedTargets
 from hourglass.bench.models import weights
 from hourglass.bench.models.inference import Inference, whole
 from hourglass.bench.suites.suite import BASELINE, Case, Timing
@@ -81,7 +82,7 @@ def accuracies(
     first = cases[0]
     found = measure_accuracies(
         _evaluated(first, device, data),
-        [(_data(case, data), _task(case)) for case in cases],
+        [_view(case, device, data) for case in cases],
         images=first.images,
         batch=first.batch,
         seed=first.seed,
@@ -97,7 +98,7 @@ def accuracy_of_shard(case: Case, data: Path, shard: Shard, *, device: str = "cp
     Raises:
         UserError: As `accuracy`.
     """
-    images, task = _data(case, data), _task(case)
+    images, task = _view(case, device, data)
     runner = _evaluated(case, device, data)
     return measure_shard(
         runner, images, task, shard, images=case.images, batch=case.batch, seed=case.seed, gallery=True
@@ -209,6 +210,15 @@ def obstacle(case: Case, data: Path) -> str | None:
 
 def _data(case: Case, data: Path) -> Dataset:
     return datasets.open_split(case.dataset, case.task, root=data)
+
+
+def _view(case: Case, device: str, data: Path) -> View:
+    """A case's images with their targets, and its task."""
+    images, task = _data(case, data), _task(case)
+    if getattr(task, "targets_of_untouched_model", False):
+        untouched = case.model_copy(update={"method": BASELINE, "settings": {}})
+        return UntouchedTargets(images, _evaluated(untouched, device, data), task), task
+    return images, task
 
 
 def _task(case: Case) -> tasks.Task:

@@ -135,3 +135,8 @@ class SaliencyEstimator(Dinov2):
 def camvid() -> nn.Module:
     """A head for the 11 classes of CamVid, whose 360 x 480 pixels become 30 x 40 tokens."""
     return TokenSegmenter(classes=11, cells=4, scale=7 / 6)
+
+
+def saliency() -> nn.Module:
+    """The package's own head, on 30 x 40 tokens for 360 x 480 pixels."""
+    return SaliencyEstimator(scale=7 / 6)

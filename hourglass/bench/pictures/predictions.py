@@ -79,6 +79,14 @@ def _depth(size: Size, depth: Tensor, categories: Categories, scale: Tensor | No
     return painted
 
 
+def _saliency(size: Size, saliency: Tensor, categories: Categories, scale: Any) -> Layer:
+    """Bright is salient."""
+    from matplotlib import colormaps
+
+    painted: Layer = colormaps["magma"](saliency.numpy(), bytes=True)
+    return painted
+
+
 def _range(depth: Tensor) -> Tensor:
     """(2,): logarithms of the least and the largest depth, but for a hundredth at both ends."""
     known = depth[depth > 0]
@@ -140,4 +148,5 @@ _PAINTERS: dict[str, Callable[[Size, Any, Categories, Any], Layer]] = {
     "object-detection": _boxes,
     "instance-segmentation": _masks,
     "panoptic-segmentation": _panoptic,
+    "saliency-agreement": _saliency,
 }

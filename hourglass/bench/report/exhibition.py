@@ -144,7 +144,7 @@ def _shots(case: Case, pairs: Iterable[tuple[Entry, Entry]], metric: Metric, int
                 continue
         except (KeyError, ValueError):
             continue
-        gradual = case.task == "depth-estimation"
+        gradual = case.task in ("depth-estimation", "saliency-agreement")
         apart = difference(*layers, gradual=gradual)
         shared, own = anchor(case.baseline_id, str(before.index)), anchor(case.id, str(after.index))
         keys = {kind: f"{shared}.{kind}" for kind in ("image", "truth", "prediction")}

@@ -34,6 +34,7 @@ TASKS: Registry[type[Task]] = Registry(
         "object-detection": "hourglass.bench.tasks.detection:ObjectDetection",
         "instance-segmentation": "hourglass.bench.tasks.detection:InstanceSegmentation",
         "panoptic-segmentation": "hourglass.bench.tasks.panoptic:PanopticSegmentation",
+        "saliency-agreement": "hourglass.bench.tasks.saliency:SaliencyAgreement",
     },
 )
 
@@ -45,6 +46,7 @@ METRICS: Registry[type[Scorer]] = Registry(
         "object-detection/box_ap": "hourglass.bench.tasks.average_precision:BoxScorer",
         "instance-segmentation/mask_ap": "hourglass.bench.tasks.average_precision:MaskScorer",
         "panoptic-segmentation/pq": "hourglass.bench.tasks.panoptic:PanopticScorer",
+        "saliency-agreement/agreement_cc": "hourglass.bench.tasks.saliency:AgreementScorer",
     },
 )
 """Scorers by ``<task>/<first metric>``. All scorers of a task see its predictions, and a suite can judge by any metric:
