@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from hourglass.bench.measuring.statistics import median_interval, paired_ratio
 from hourglass.bench.models import hub
 from hourglass.bench.storage.files import one_line
 from hourglass.bench.suites import suite as suites
+from hourglass.methods import Settings
 from hourglass.registry import UserError
 
 
@@ -51,14 +53,14 @@ class Comparison:
 
 
 def default_model(task: str) -> str:
-    """The first model that does a task, of those whose weights come with the project.
+    """The first model with a plan for a task, of those whose weights come with the project.
 
     Raises:
         UserError: There is no such task, or no such model.
     """
     tasks.get(task)
     for name in models.MODELS.names():
-        if (card := models.card(name)).shipped and not card.artifact and task in card.tasks:
+        if (card := models.card(name)).shipped and not card.artifact and task in card.tasks and _plans(name, task):
             return name
     raise UserError(f"model: none that comes with the project does {task}; give --model")
 
@@ -69,15 +71,19 @@ def default_plan(model: str, task: str) -> Plan:
     Raises:
         UserError: No suite has the model, so a plan must be given.
     """
-    for suite in suites.names():
-        plans = [
-            case.settings
-            for case in suites.Suite.read(suite).cases
-            if (case.model, case.task, case.method) == (model, task, "hourglass")
-        ]
-        if plans:
-            return Plan(**plans[min(1, len(plans) - 1)])
+    if plans := _plans(model, task):
+        return Plan(**plans[min(1, len(plans) - 1)])
     raise UserError(f"model: no suite has a plan for '{model}' and {task}; give --start and --clusters")
+
+
+def _plans(model: str, task: str) -> Sequence[Settings]:
+    """The settings of the hourglass for a model and a task, in the first suite that has any."""
+    wanted = model, task, "hourglass"
+    for suite in suites.names():
+        cases = suites.Suite.read(suite).cases
+        if plans := [case.settings for case in cases if (case.model, case.task, case.method) == wanted]:
+            return plans
+    return []
 
 
 def plan(start: int, clusters: tuple[int, int], temperature: float | None) -> Plan:

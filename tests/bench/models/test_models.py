@@ -42,7 +42,7 @@ def test_outputs_are_those_of_the_task(built):
                 assert 0 < output.min() <= output.max() <= 60.001
             case "object-detection":
                 assert len(output) == 2
-                assert set(output[0]) == {"boxes", "scores", "labels"}
+                assert set(output[0]) - {"masks", "semantic"} == {"boxes", "scores", "labels"}
             case "panoptic-segmentation" | "instance-segmentation" if isinstance(output, list):
                 assert [one["semantic"].shape for one in output] == [(11, height, width)] * 2
                 for one in output:
@@ -128,7 +128,7 @@ def test_a_full_size_model_is_built_without_allocating(name):
     model = models.build_meta(name)
     held = [*model.parameters(), *model.buffers()]
     assert all(tensor.is_meta for tensor in held)
-    assert sum(parameter.numel() for parameter in model.parameters()) > 100e6
+    assert sum(parameter.numel() for parameter in model.parameters()) > 20e6
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ PREDICTIONS = {
     "object-detection": BOX,
     "instance-segmentation": Detections(BOX.boxes, BOX.scores, BOX.labels, torch.stack([LEFT, ~LEFT])),
     "panoptic-segmentation": Panoptic(torch.where(LEFT, 1, 2), (Segment(1, 0, 1200), Segment(2, 1, 1200))),
+    "saliency-agreement": torch.where(LEFT, 0.1, 0.8),
 }
 
 

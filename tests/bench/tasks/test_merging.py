@@ -30,6 +30,11 @@ def depth(rng):
     return predicted, true * (rng.random() < 0.9)  # some images have no known depth
 
 
+def saliency(rng):
+    seen, noise = torch.from_numpy(rng.random((2, *SIZE)))
+    return seen + noise, seen
+
+
 def panoptic(rng):
     true = torch.from_numpy(np.kron(rng.integers(0, 6, (4, 5)), np.ones((10, 10), int)))
     noise = torch.from_numpy(rng.random(SIZE)) < 0.2
@@ -69,6 +74,7 @@ SPLITS = {
     "semantic-segmentation": semantic,
     "depth-estimation": depth,
     "panoptic-segmentation": panoptic,
+    "saliency-agreement": saliency,
     "object-detection": detections,
     "instance-segmentation": detections,
 }
