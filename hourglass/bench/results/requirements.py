@@ -139,8 +139,15 @@ def gpu_hours(suite: Suite, without: Collection[str] = frozenset()) -> tuple[flo
 
 
 def _is_large(card: ModelCard) -> bool:
-    """Whether it is one of the paper's: all that is downloaded, but encoders that only get a head here."""
-    return card.artifact is not None and not card.shipped
+    """Whether it is one of the paper's: downloaded whole, and not out of a package."""
+    return card.artifact is not None and not card.shipped and downloads.get(card.artifact).package is None
+
+
+def _size(artifacts: Collection[Artifact]) -> tuple[int, str]:
+    """Bytes of all files whose size is known, and in words."""
+    total = sum(artifact.size or artifact.about or 0 for artifact in artifacts)
+    unknown = sum(not (artifact.size or artifact.about) for artifact in artifacts)
+    return total, f"about {readable(total)}{f', and {unknown} of unknown size' if unknown else ''}"
 
 
 def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:
@@ -151,18 +158,26 @@ def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:
         about = "" if need.artifact.size or not size else "about "
         shown = f"{about}{readable(size)}" if size else "unknown"
         yield f"{need.state:8}  {shown:>13}  {need.artifact.id:36}  {need.artifact.file}"
-    coming = [need.artifact for need in found if need.state == "download"]
-    total = sum(artifact.size or artifact.about or 0 for artifact in coming)
-    unknown = sum(not (artifact.size or artifact.about) for artifact in coming)
-    more = f", and {unknown} of unknown size" if unknown else ""
+    without = left_out(suite, data=data, results=results)
+    running = {case.experiment for case in suite.cases if case.id not in without}
+    used = {
+        artifact.id
+        for experiment in suite.experiments
+        if experiment.id in running
+        for artifact in of_experiment(experiment, data)
+    }
+    missing = [need.artifact for need in found if need.state == "download"]
+    coming = [artifact for artifact in missing if artifact.id in used]
+    total, told = _size(coming)
     existing = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
     room = f"{readable(free)} are free in {existing}{', which is not enough' if free < total else ''}"
-    yield f"to download: {len(coming)} files, about {readable(total)}{more}; {room}"
+    yield f"to download: {len(coming)} files, {told}; {room}"
+    if waiting := [artifact for artifact in missing if artifact.id not in used]:
+        yield f"not yet: {len(waiting)} files, {_size(waiting)[1]}, of cases that are left out"
     if downloads.offline() and coming:
         yield f"{downloads.OFFLINE} is set: each file to download has to be placed in {(data / 'downloads').absolute()}"
     yield from (f"by hand: {need.artifact.id}: {need.reason}" for need in found if need.reason)
-    without = left_out(suite, data=data, results=results)
     yield from in_short(without).splitlines()
     hours, models_unknown = gpu_hours(suite, without)
     there = len(suite.cases) - len(without)

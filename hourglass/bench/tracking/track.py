@@ -35,7 +35,7 @@ def track(runs: Sequence[Run], folder: Path, *, timeout: float, command: Sequenc
     except UserError as error:
         return _failed(str(error))
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)  # what cannot be deleted cannot be written either, which is said next
     described = folder / "runs.json"
     write_json(described, [asdict(run) for run in runs])
     process = subprocess.Popen(

@@ -110,15 +110,24 @@ def test_a_plan_says_what_is_there_and_what_is_not(suite: Suite, folders) -> Non
         ["there", "about", "2", "GB", "open", "open.zip"],
         ["download", "unknown", "weights", "weights.pth"],
     ]
-    assert re.match(r"to download: 1 files, about 0 bytes, and 1 of unknown size; [\d.e+]+ GB are free in /", said[3])
-    assert said[4].startswith("by hand: closed: needs an account")
-    assert said[5].startswith("left out: accuracy and speed of 5 cases")
-    assert said[6] == "no estimate for dpt-scenes: hourglass/bench/results/effort.yaml has none"
+    assert re.match(r"to download: 0 files, about 0 bytes; [\d.e+]+ GB are free in /", said[3])
+    assert said[4] == "not yet: 1 files, about 0 bytes, and 1 of unknown size, of cases that are left out"
+    assert said[5].startswith("by hand: closed: needs an account")
+    assert said[6].startswith("left out: accuracy and speed of 5 cases")
+    assert said[7] == "no estimate for dpt-scenes: hourglass/bench/results/effort.yaml has none"
+
+
+def test_what_runs_has_its_downloads_counted(suite: Suite, folders) -> None:
+    with datasets.DATASETS.replaced("scenes", scenes("open")):
+        said = lines(suite, folders)
+    assert re.match(r"to download: 2 files, about 2 GB, and 1 of unknown size; ", said[2])
+    assert not any(line.startswith("not yet") for line in said)
 
 
 def test_a_plan_says_what_offline_means(suite: Suite, folders, monkeypatch) -> None:
     monkeypatch.setenv("HOURGLASS_OFFLINE", "1")
-    said = [line for line in lines(suite, folders) if line.startswith("HOURGLASS_OFFLINE")]
+    with datasets.DATASETS.replaced("scenes", scenes("open")):
+        said = [line for line in lines(suite, folders) if line.startswith("HOURGLASS_OFFLINE")]
     where = folders["data"].absolute() / "downloads"
     assert said == [f"HOURGLASS_OFFLINE is set: each file to download has to be placed in {where}"]
 

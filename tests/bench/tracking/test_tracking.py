@@ -183,3 +183,15 @@ def test_what_is_handed_over_is_on_disk(described: list[Run], tmp_path: Path) ->
     assert [run["name"] for run in json.loads((tmp_path / "tracking" / "runs.json").read_text())] == [
         run.name for run in described
     ]
+
+
+def test_a_folder_that_cannot_be_emptied_is_no_reason_to_say_that_it_exists(
+    described: list[Run], tmp_path: Path, monkeypatch: Any
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(tmp_path))
+
+    monkeypatch.setattr("hourglass.bench.tracking.track.shutil.rmtree", lambda *_, **__: None)
+    monkeypatch.setattr("hourglass.bench.tracking.track.write_json", refuse)
+    with pytest.raises(PermissionError):
+        track(described, tmp_path, timeout=5)
