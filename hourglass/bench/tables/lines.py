@@ -19,7 +19,7 @@ class Line:
     notes: tuple[str, ...] = ()
     """What one has to know to read the published row."""
     source: str = ""
-    """Where the published row is printed."""
+    """Address of the line where the published row is printed."""
 
 
 def published_lines(experiment: Experiment, cases: Sequence[Case]) -> Iterator[Line]:
@@ -36,6 +36,6 @@ def published_lines(experiment: Experiment, cases: Sequence[Case]) -> Iterator[L
         case = next((case for case in left if case.method == row.method and row.plan in (None, case.plan)), None)
         if case is not None:
             left.remove(case)
-        source = f"{origin.repository} {origin.commit[:7]} {origin.file}:{row.line}"
+        source = f"https://github.com/{origin.repository}/blob/{origin.commit}/{origin.file}#L{row.line}"
         yield Line(experiment, case, row, table.notes_on(row), source)
     yield from (Line(experiment, case) for case in left)

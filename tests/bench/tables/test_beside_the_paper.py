@@ -14,7 +14,7 @@ from hourglass.bench.tables.build import build
 from hourglass.bench.tables.content import Content
 from hourglass.bench.tables.definition import ColumnDefinition, load_all
 from hourglass.bench.tables.model import Table
-from hourglass.bench.tables.render import FORMATS
+from hourglass.bench.tables.render import FORMATS, html
 from hourglass.bench.tables.terminal import show
 from hourglass.registry import UserError
 
@@ -105,7 +105,10 @@ def test_footnotes_are_numbered_once(table: Table) -> None:
 
 def test_a_quoted_number_says_where_it_is_printed(table: Table) -> None:
     index = [column.header for column in table.columns].index("GFLOPs, published")
-    assert table.rows[1][index].source == "Expedit-LargeScale-Vision-Transformer/Expedit-DPT 71c58a9 README.md:64"
+    printed = "Expedit-LargeScale-Vision-Transformer/Expedit-DPT/blob/71c58a90bd066c7a0559059adbdda5c5770ab500"
+    address = f"https://github.com/{printed}/README.md#L64"
+    assert table.rows[1][index].source == address
+    assert f'<a href="{address}">' in html(table, root="../")
 
 
 def test_at_a_terminal_no_cell_is_broken(table: Table, capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
