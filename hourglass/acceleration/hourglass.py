@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from functools import partial
 from typing import Any
@@ -11,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from hourglass.acceleration.advice import objections
+from hourglass.acceleration.backward import Retained
 from hourglass.acceleration.clustering import Clusters, FewerTokens
 from hourglass.acceleration.fit import check, locate
 from hourglass.acceleration.layouts import Frames, Others
+from hourglass.acceleration.live import LiveStage
 from hourglass.acceleration.masks import given, without_masks
 from hourglass.acceleration.outputs import whole_states
 from hourglass.acceleration.patch import Patch, foreign, watched
@@ -21,7 +22,7 @@ from hourglass.acceleration.plan import Plan
 from hourglass.acceleration.proportional import Place, mask_place, with_mask
 from hourglass.acceleration.resizing import GEOMETRY, ResizedBias, ResizedBlock, bias_of, geometry
 from hourglass.acceleration.spec import Arguments, EncoderSpec, found
-from hourglass.acceleration.state import ForwardState, PerThread, Slot, Stretch, same_values
+from hourglass.acceleration.state import ForwardState, PerThread, Slot, same_values
 from hourglass.acceleration.windows import Grid, is_traced
 
 Args = tuple[Any, ...]
@@ -47,21 +48,21 @@ class Hourglass(Patch):
             ValueError: The plan does not fit. What was changed by then, `remove` undoes.
         """
         spec.check(encoder)
-        stages = spec.stages_of(encoder)
         self.spec, self.plan = spec, plan
-        self._stage, self._first = locate(plan, [len(blocks) for _, blocks in stages])
-        stage, self._blocks = stages[self._stage]
-        check(spec, encoder, plan, self._blocks)
+        depths = [len(blocks) for _, blocks in spec.stages_of(encoder)]
+        self.stage = LiveStage(spec, encoder, *locate(plan, depths))
+        self._first = self.stage.first
+        check(spec, encoder, plan, self.stage.blocks)
         super().__init__(encoder)
         self._threads = PerThread()
-        self._retained: dict[int, ForwardState] = {}
+        self._retained = Retained()
         self._looked = False
         self._mask_places: dict[int, Place] = {}
         if plan.proportional_attention:
             self._mask_places = {
-                at: mask_place(spec, encoder, self._blocks[at]) for at in range(self._first, len(self._blocks))
+                at: mask_place(spec, encoder, block) for at, block in enumerate(self.deep_blocks(), self._first)
             }
-        self._hook(stage, spec.root_of(encoder))
+        self._hook(self.stage.module, spec.root_of(encoder))
 
     @property
     def slot(self) -> Slot:
@@ -70,17 +71,17 @@ class Hourglass(Patch):
 
     def deep_blocks(self) -> list[Any]:
         """The blocks that get clusters."""
-        return self._blocks[self._first :]
+        return self.stage.blocks[self._first :]
 
     def extent(self) -> tuple[int, int, int, Grid | None, Grid]:
         """Number of blocks, start, the block behind which tokens are whole again, window and clusters."""
-        depths = [len(blocks) for _, blocks in self.spec.stages_of(self.encoder)]
-        until = sum(depths[: self._stage + 1])
-        return sum(depths), self.plan.start, until, self._window(self._blocks), self.plan.clusters
+        depths = self.stage.depths()
+        until = sum(depths[: self.stage.index + 1])
+        return sum(depths), self.plan.start, until, self.stage.window(self.stage.blocks), self.plan.clusters
 
     def is_last_stage(self) -> bool:
         """Whether the final norm comes next."""
-        return self._stage == len(self.spec.stages_of(self.encoder)) - 1
+        return self.stage.index == len(self.stage.depths()) - 1
 
     def leaves_clusters(self) -> bool:
         """Whether the last block leaves clusters, for something that comes after it."""
@@ -113,9 +114,6 @@ class Hourglass(Patch):
         """See `Patch`."""
         super().remove()
         self._retained.clear()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_retained": {}}
 
     def _hook(self, stage: nn.Module, root: Any) -> None:
         spec = self.spec
@@ -210,16 +208,16 @@ class Hourglass(Patch):
 
     def _begin(self, index: int, block: nn.Module, tokens: Tensor, args: Args) -> ForwardState:
         slot, spec = self.slot, self.spec
-        before = self._recomputed(index, tokens)
-        blocks, stage = self._live_blocks(), self._stage_of_encoder()
-        others, joins = self._others(index, stage.start)
+        before = self._retained.recomputed(index, tokens)
+        blocks, stage = self.stage.present(), self.stage.stretch()
+        others, joins = self.stage.others(index, stage.start)
         grid, layout = (slot.grid, slot.layout) if before is None else (before.grid, before.layout)
         layout = layout or spec.layout
         if spec.grid is not None:
             grid = spec.grid(block, args)
         if grid is None or layout.shape_of(tokens) != layout.shape(others, grid):
             raise ValueError(_lost(index, tokens, grid, others))
-        window, leaves_clusters = self._window(blocks), self.leaves_clusters()
+        window, leaves_clusters = self.stage.window(blocks), self.leaves_clusters()
         self.check_clusters(grid, window, leaves_clusters)
         clusters = self.fewer(layout.grid(tokens, others, grid), window)
         state = ForwardState(clusters, layout, others, index, len(blocks) - 1, tokens)
@@ -232,7 +230,7 @@ class Hourglass(Patch):
         taps = {*spec.taps(self.encoder), *(spec.normed_taps(self.encoder) if self.plan.form == "residual" else ())}
         state.tap(slot.taps.union(number - stage.start for number in taps))
         slot.state = state
-        self._retain(index, state, tokens)
+        self._retained.keep(index, state, tokens)
         if isinstance(clusters, Clusters) and not (self._looked or tokens.is_meta or is_traced()):
             self._looked = True
             for objection in objections(clusters, self.plan, type(self.encoder).__name__):
@@ -241,14 +239,14 @@ class Hourglass(Patch):
 
     def _go_on(self, index: int, slot: Slot, tokens: Tensor) -> tuple[ForwardState, Tensor]:
         trained = torch.is_grad_enabled()
-        before = self._recomputed(index, tokens) if trained else None
+        before = self._retained.recomputed(index, tokens) if trained else None
         state = before or slot.state
         if state is None or (before is None and index < state.next):
             raise ValueError(
                 f"block {index} got tokens of a forward pass that is over: run the whole encoder; {_ONE_BACKWARD}"
             )
         if trained and before is None:
-            self._retain(index, state, tokens)
+            self._retained.keep(index, state, tokens)
         if (small := state.tapped.get(index - 1)) is not None:
             if before is None and (state.handed_out is None or not same_values(tokens, state.handed_out)):
                 raise ValueError(
@@ -305,60 +303,6 @@ class Hourglass(Patch):
         if output is None or state is None or self.spec.stage_output is None:
             return output
         return self.spec.stage_output(output, state)
-
-    # What backward passes need.
-
-    def _recomputed(self, index: int, tokens: Tensor) -> ForwardState | None:
-        """The pass that gave a block these tokens before, if the backward pass is running the block again."""
-        if not torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return None
-        return next((state for state in list(self._retained.values()) if state.saw(index, tokens)), None)
-
-    def _retain(self, index: int, state: ForwardState, tokens: Tensor) -> None:
-        """Keeps what gradient checkpointing needs until the next pass of this thread."""
-        if torch.is_grad_enabled():
-            if not torch.compiler.is_compiling():
-                state.inputs[index] = tokens
-                self._retained[threading.get_ident()] = state
-        elif index == self._first and not torch.compiler.is_compiling():
-            self._retained.pop(threading.get_ident(), None)
-
-    # The encoder as it is now.
-
-    def _live_blocks(self) -> list[Any]:
-        """The blocks of the stage that are there now: those there were or the first of them, without wrappers."""
-        _, blocks = self.spec.stages_of(self.encoder)[self._stage]
-        known = self._blocks[: len(blocks)]
-        if len(blocks) <= self._first or len(blocks) > len(known):
-            raise ValueError(self.changed())
-        for block, before in zip(blocks[self._first :], known[self._first :], strict=True):
-            if block is not before and all(module is not before for module in block.modules()):
-                raise ValueError(self.changed())
-        return known
-
-    def _stage_of_encoder(self) -> Stretch:
-        depths = [len(blocks) for _, blocks in self.spec.stages_of(self.encoder)]
-        return Stretch(sum(depths[: self._stage]), sum(depths))
-
-    def _others(self, index: int, start: int) -> tuple[Others, dict[int, int]]:
-        """Tokens beside the grid in a block of the stage, and those that join later, by block."""
-        root = self.spec.root_of(self.encoder)
-        before, behind = self.spec.others(root)
-        joins = {block - start: number for block, number in self.spec.joins(root).items()}
-        before += sum(number for block, number in joins.items() if block <= index)
-        return (before, behind), {block: number for block, number in joins.items() if block > index}
-
-    def changed(self) -> str:
-        """What to say when the encoder is not the one it was."""
-        return (
-            f"the blocks or the final norm of {type(self.encoder).__name__} are others than they were: call "
-            "hourglass.remove(model) and apply again"
-        )
-
-    def _window(self, blocks: list[Any]) -> Grid | None:
-        if self.spec.windows is None:
-            return None
-        return max([self.spec.windows.size(block) for block in blocks])
 
     def check_clusters(self, grid: Grid, window: Grid | None, leaves_clusters: bool) -> None:
         """Raises ValueError if this image, or what the attention windows are by now, cannot have so many clusters."""

@@ -55,7 +55,7 @@ class PublishedHourglass(Hourglass):
         if self._norm is None or norm is None or norm is self._norm:
             return self._norm is not None and norm is not None
         if not isinstance(norm, nn.Identity):
-            raise ValueError(self.changed())
+            raise ValueError(self.stage.changed())
         return False
 
     def check_clusters(self, grid: Grid, window: Grid | None, leaves_clusters: bool) -> None:
