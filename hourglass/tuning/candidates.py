@@ -43,7 +43,8 @@ class Candidates:
     Args:
         model: A model that `hourglass.apply` supports; it comes back as it was.
         run: Runs the model on one of the images, so that the grid of its tokens is seen.
-        **fields: Of every `Plan`, beside start and clusters.
+        **fields: Of every `Plan`, beside start and clusters. Unless they say otherwise, attention is in proportion to
+            the sizes of clusters where the model can do that: it is nearer to the model for the same arithmetic.
 
     Raises:
         ValueError: The model is not supported.
@@ -53,7 +54,9 @@ class Candidates:
         extents = _extents(model)
         self.blocks = max(extent[0] for extent in extents)
         self.grid = _tokens(model, run)
-        self._fields = fields
+        self._fields = {"proportional_attention": True, **fields}
+        if not _is_applied_to(model, self._fields):
+            self._fields = fields
         deep = {start: until - start for start, (_, until) in enumerate(extents)}
         self._deep = {start: count for start, count in deep.items() if count >= LEAST_DEEP * self.blocks}
 
@@ -85,6 +88,16 @@ class Candidates:
             return None
         plan = Plan(start=start, clusters=clusters, **self._fields)
         return Candidate(plan, 1 - self._deep[start] / self.blocks * (1 - kept))
+
+
+def _is_applied_to(model: nn.Module, fields: dict[str, Any]) -> bool:
+    """Whether plans with these fields can be."""
+    try:
+        apply(model, Plan(start=0, clusters=(1, 1), **fields))
+    except ValueError:
+        return False
+    remove(model)
+    return True
 
 
 def _extents(model: nn.Module) -> list[tuple[int, int]]:

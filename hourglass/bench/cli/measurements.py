@@ -115,8 +115,14 @@ def speed(
     results: ResultsOption = RESULTS,
     tables: TablesOption = TABLES,
     confirm: Annotated[bool, typer.Option(help="Time again, in a new process, what was accepted otherwise.")] = True,
+    again: Annotated[
+        bool, typer.Option("--again", help="Time what is timed already once more; all runs count.")
+    ] = False,
 ) -> None:
     """Time cases against their baselines, on a machine that does nothing else."""
+    if again:
+        _time_again(suite, _timed(suite, cases, results), results)
+        return
     timed: list[Case] = []
 
     def together(chosen: Sequence[Case]) -> Attempts:
@@ -201,21 +207,39 @@ def _measure(
 def _confirm(suite: str, timed: Sequence[Case], results: Path, tables: Path) -> None:
     """Time again, in a process of its own, what differs from what was accepted, and store what both runs found."""
     from hourglass.bench.results import accepted
-    from hourglass.bench.results.confirming import suspects, together
-    from hourglass.bench.results.records import load, save
+    from hourglass.bench.results.confirming import suspects
     from hourglass.bench.suites.suite import Suite
 
     loaded = Suite.read(suite)
-    again = suspects(loaded, timed, results, accepted.load(tables, loaded))
-    if not again:
-        return
-    print(f"timed again, as they differ from what was accepted: {', '.join(case.id for case in again)}", flush=True)
+    if again := suspects(loaded, timed, results, accepted.load(tables, loaded)):
+        print(f"timed again, as they differ from what was accepted: {', '.join(case.id for case in again)}", flush=True)
+        _time_again(suite, again, results)
+
+
+def _timed(suite: str, ids: Sequence[str] | None, results: Path) -> list[Case]:
+    """Cases whose speeds are stored, of those named or of all."""
+    from hourglass.bench.results.records import load
+    from hourglass.bench.suites.suite import Suite
+
+    loaded = Suite.read(suite)
+    cases = [loaded.case(name) for name in ids] if ids else loaded.cases
+    return [case for case in cases if load(results, case, "speed")]
+
+
+def _time_again(suite: str, cases: Sequence[Case], results: Path) -> None:
+    """Time cases once more, in a process of their own, and store what all runs found."""
+    from hourglass.bench.results.confirming import together
+    from hourglass.bench.results.records import load, save
+    from hourglass.bench.suites.suite import Suite
+
+    if not cases:
+        raise UserError("speed: none of these cases has been timed yet; leave out --again")
+    known = {case.id for case in Suite.read(suite).cases}
+    options = [argument for argument in sys.argv[2:] if argument not in known and argument != "--again"]
+    command = [sys.executable, "-m", "hourglass", "speed", *options, *(case.id for case in cases)]
     with TemporaryDirectory() as elsewhere:
-        named = {case.id for case in timed}
-        options = [argument for argument in sys.argv[2:] if argument not in named]
-        command = [sys.executable, "-m", "hourglass", "speed", *options, *(case.id for case in again)]
         subprocess.run([*command, "--results", elsewhere, "--no-confirm"])
-        for case in again:
+        for case in cases:
             first, second = load(results, case, "speed"), load(Path(elsewhere), case, "speed")
             if first and second:
                 print(save(results, together(first, second)), flush=True)

@@ -147,7 +147,7 @@ def pooled(results: Sequence[Result]) -> Result:
     """What several runs of one case found together; its conditions are those of the last one.
 
     Args:
-        results: As `measure_speed` returns them, of at least one run.
+        results: As `measure_speed` or this function returns them, at least one.
     """
     kinds = ("latency_s", "throughput_s")
     samples: dict[str, Any] = {
@@ -159,12 +159,17 @@ def pooled(results: Sequence[Result]) -> Result:
     }
     batch = results[-1]["samples"]["throughput_batch"]
     values = summarise(samples["latency_s"], samples["throughput_s"], batch)
-    rounds = [len(result["samples"]["latency_s"][BASELINE]) for result in results]
+    rounds = [number for result in results for number in _rounds_of_runs(result)]
     return {
-        "values": {**values, "runs": len(results)},
+        "values": {**values, "runs": len(rounds)},
         "samples": {**results[-1]["samples"], **samples, "rounds_of_runs": rounds},
         "conditions": results[-1]["conditions"],
     }
+
+
+def _rounds_of_runs(result: Result) -> list[int]:
+    rounds: list[int] = result["samples"].get("rounds_of_runs") or [len(result["samples"]["latency_s"][BASELINE])]
+    return rounds
 
 
 def summarise(

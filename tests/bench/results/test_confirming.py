@@ -58,6 +58,10 @@ def test_two_runs_are_pooled(records: list[Record]) -> None:
     assert pooled.values["runs"] == 2
     assert pooled.values["speedup"] == 4
     assert (pooled.values["speedup_low"], pooled.values["speedup_high"]) == (2, 4)
+    thrice = together(pooled, run(0.1, 3))
+    assert thrice.values["runs"] == 3
+    assert thrice.samples["rounds_of_runs"] == [4, 6, 3]
+    assert thrice.samples["latency_s"]["method"] == [0.2] * 4 + [0.1] * 9
     assert pooled.samples["latency_s"]["method"] == [0.2] * 4 + [0.1] * 6
     assert pooled.samples["rounds_of_runs"] == [4, 6]
     assert pooled.provenance["time"] == "after 0.1"

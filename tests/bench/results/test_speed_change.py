@@ -93,9 +93,9 @@ def test_the_spread_between_runs_is_found_whatever_step_a_change_made() -> None:
 class Night:
     """The ratios of one night, found as `hourglass speed` finds them."""
 
-    def __init__(self, draw: random.Random, rounds: Rounds, slower: dict[str, float]) -> None:
+    def __init__(self, draw: random.Random, rounds: Rounds, slower: dict[str, float], runs: int = 1) -> None:
         self._draw, self._rounds, self._slower = draw, rounds, slower
-        self.estimates = self._timed(1)
+        self.estimates = self._timed(runs)
 
     def _timed(self, runs: int) -> dict[str, dict[str, Estimate]]:
         found: dict[str, dict[str, Estimate]] = {}
@@ -134,9 +134,12 @@ class Night:
         return found | ({"all cases"} if together and together.direction < 0 else set())
 
 
-def nights(count: int, slower: dict[str, float], rounds: Rounds = ROUNDS) -> list[set[str]]:
-    draw = random.Random(0)
-    return [Night(draw, rounds, slower).alarms(Night(draw, rounds, {}), TOLERANCE) for _ in range(count)]
+def nights(
+    count: int, slower: dict[str, float], rounds: Rounds = ROUNDS, accepted: int = 1, seed: int = 0
+) -> list[set[str]]:
+    """What fails in so many nights, each against results that were accepted from so many runs."""
+    draw = random.Random(seed)
+    return [Night(draw, rounds, slower).alarms(Night(draw, rounds, {}, accepted), TOLERANCE) for _ in range(count)]
 
 
 def steady() -> Rounds:
@@ -149,15 +152,19 @@ def steady() -> Rounds:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("accepted", [1, 3])
 @pytest.mark.parametrize("rounds", [ROUNDS, steady()], ids=["shared", "steady"])
-def test_an_unchanged_suite_raises_at_most_one_alarm_in_a_thousand_nights(rounds: Rounds) -> None:
-    assert sum(map(bool, nights(1000, {}, rounds))) <= 1
+def test_an_unchanged_suite_raises_at_most_one_alarm_in_a_thousand_nights(rounds: Rounds, accepted: int) -> None:
+    assert sum(map(bool, nights(1000, {}, rounds, accepted))) <= 1
 
 
 @pytest.mark.slow
-def test_on_a_steady_machine_one_case_that_is_an_eighth_slower_is_seen_in_95_of_100_nights() -> None:
-    case = next(f"{experiment}.{plan}" for experiment, plans in ROUNDS.items() for plan in plans if "." in plan)
-    assert sum(case in found for found in nights(200, {case: 1 / 0.875}, steady())) >= 0.95 * 200
+def test_on_a_steady_machine_one_case_that_is_a_tenth_slower_is_seen_in_95_of_100_nights() -> None:
+    """Against results accepted from three runs; over all cases."""
+    rounds = steady()
+    cases = [f"{experiment}.{plan}" for experiment, plans in rounds.items() for plan in plans if "." in plan]
+    seen = [case in found for case in cases for found in nights(10, {case: 1 / 0.9}, rounds, accepted=3)]
+    assert sum(seen) >= 0.95 * len(seen)
 
 
 @pytest.mark.slow
