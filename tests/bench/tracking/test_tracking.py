@@ -8,13 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from hourglass.bench.pictures.layers import encoded
-from hourglass.bench.results import gallery
-from hourglass.bench.results.records import Record, save
-from hourglass.bench.suites.suite import Suite
+from hourglass.bench.results.records import Record
 from hourglass.bench.tracking import pictures
 from hourglass.bench.tracking.runs import Run, runs
 from hourglass.bench.tracking.track import track
@@ -54,20 +50,6 @@ def test_a_case_has_one_run_on_each_machine_that_grows_by_a_point_a_night(record
 
 def test_what_a_run_is_about_stands_in_its_tags(described: list[Run]) -> None:
     assert described[1].tags == ("example", "semantic-segmentation", "segmenter-scenes", "scenes", "hourglass")
-
-
-@pytest.fixture
-def results(tmp_path: Path, suite: Suite, records: list[Record]) -> Path:
-    """A folder of measurements with pictures."""
-    for number, case in enumerate(suite.cases):
-        layer = np.zeros((24, 32, 4), np.uint8)
-        layer[:, 4 * number : 16] = (200, 10, 10, 200)
-        pictures = {"image": encoded(layer[..., :3]), "truth": encoded(layer), "prediction": encoded(layer)}
-        entry = {"index": 2, "name": "photo", "values": {"miou": 0.5, "x": None}, "pictures": pictures}
-        gallery.save(tmp_path / "results", case, [entry, {"index": 3, "name": "other", "error": "not drawn"}])
-    for record in records:
-        save(tmp_path / "results", record)
-    return tmp_path / "results"
 
 
 def test_pictures_stand_beside_the_baselines(records: list[Record], results: Path) -> None:
