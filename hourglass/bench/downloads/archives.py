@@ -69,7 +69,7 @@ def unpack(archive: Path, folder: Path, *, only: Sequence[str] = ()) -> Path:
             with require_space(unfinished, archive.name, sum(member.size for member in members)):
                 for member in members:
                     if isinstance(opened, tarfile.TarFile):
-                        opened.extract(member.entry, unfinished, filter="data")
+                        opened.extract(member.entry, unfinished, set_attrs=False)
                     else:
                         opened.extract(member.entry, unfinished)
         for path in sorted(path for path in unfinished.rglob("*") if path.is_file()):
@@ -111,9 +111,15 @@ class _TarInfo(tarfile.TarInfo):
         return header
 
 
+class _TarFile(tarfile.TarFile):
+    """Python before 3.11.4 has no filters; what they refuse is refused here as well."""
+
+    extraction_filter = staticmethod(getattr(tarfile, "data_filter", lambda member, path: member))
+
+
 def _opened(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
     try:
-        return tarfile.open(archive, tarinfo=_TarInfo)
+        return _TarFile.open(archive, tarinfo=_TarInfo)
     except tarfile.ReadError:
         return zipfile.ZipFile(archive)
 
