@@ -58,8 +58,8 @@ def merged(task: str, partials: list[dict[str, Any]]) -> dict[str, Any]:
     return {"values": {"miou": 0.5}, "samples": {"images": len(partials)}, "conditions": {}}
 
 
-def cost(case: Any, data_root: Path, *, device: str | None) -> dict[str, Any]:
-    return _measured(case, "cost", {**_COST, "gmacs_executed": 8 * _work(case)})
+def costs(cases: Any, data_root: Path, *, device: str | None) -> dict[str, Any]:
+    return {case.id: _measured(case, "cost", {**_COST, "gmacs_executed": 8 * _work(case)}) for case in cases}
 
 
 def speed(cases: Any, data_root: Path, *, device: str, timing: Any) -> dict[str, Any]:
