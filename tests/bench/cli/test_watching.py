@@ -70,7 +70,7 @@ def test_a_log_has_a_line_for_each_event_and_the_outcome(run, folder: Path) -> N
 
 def test_a_command_that_fails_for_another_reason_shows_its_last_lines(run, folder: Path) -> None:
     assert run("accept", "example.yaml", "--reason", "first results")[0] == 0
-    program = "import sys; print('\\n'.join(map(str, range(99)))); sys.exit('the reason')"
+    program = "import sys; print('\\n'.join(map(str, range(99))), flush=True); sys.exit('the reason')"
     code, out, _ = run("watch", "example.yaml", "--", sys.executable, "-c", program)
     assert code == 1
     assert "the reason" in out
