@@ -1,4 +1,4 @@
-"""What an offline run holds reaches the service: `wandb sync` against a local stand-in of its API."""
+"""What a run holds reaches the service, at once or by `wandb sync`: against a local stand-in of its API."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ class Service(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self.files[self.path.removeprefix("/upload/")] = self._body()
         self._answer({})
+
+    def viewer(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": {"id": "v", "entity": "team", "username": "me", "flags": "{}", "teams": {"edges": []}}}
+
+    def artifact_type(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"project": None}  # there is no artifact of that name yet
 
     def upsert_bucket(self, given: dict[str, Any]) -> dict[str, Any]:
         self.runs.setdefault(given["name"], []).append(given)
@@ -109,38 +115,55 @@ class Service(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def service() -> Iterator[tuple[type[Service], str]]:
-    """What the service has been sent, and where it is."""
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Service]]:
+    """What the service has been sent; it is where the client looks for it."""
+    pytest.importorskip("wandb")
     from threading import Thread
 
     empty: dict[str, Any] = {"runs": {}, "lines": {}, "artifacts": [], "committed": [], "files": {}}
     handler = type("Handler", (Service,), empty)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
-    yield handler, f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / "wandb"))
+    yield handler
     server.shutdown()
     server.server_close()
 
 
+@pytest.fixture
+def described(records: list[Record], results: Path) -> list[Run]:
+    return runs(at(records, "2026-01-01T02:00:00+00:00"), results)[:2]
+
+
 def test_synced_runs_arrive_whole(
-    records: list[Record], results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: Any
+    described: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: type[Service]
 ) -> None:
-    pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     folder = tmp_path / "tracking"
-    described = runs(at(records, "2026-01-01T02:00:00+00:00"), results)[:2]
     track(described, folder, timeout=300)
-    arrived, address = service
-    monkeypatch.setenv("WANDB_BASE_URL", address)
-    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    assert not service.runs
     monkeypatch.delenv("WANDB_MODE")
-    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
-        monkeypatch.setenv(name, str(tmp_path / "wandb"))
     offline = sorted(map(str, folder.glob("wandb/offline-run-*")))
     synced = subprocess.run(
         [sys.executable, "-m", "wandb", "sync", *offline], capture_output=True, text=True, timeout=300, cwd=tmp_path
     )
     assert synced.returncode == 0, synced.stderr
+    check(service, described)
+
+
+def test_online_runs_arrive_whole(
+    described: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: type[Service]
+) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    folder = tmp_path / "tracking"
+    assert track(described, folder, timeout=300) == f"tracked 2 runs, online, in {folder}"
+    check(service, described)
+
+
+def check(arrived: type[Service], described: list[Run]) -> None:
     assert set(arrived.runs) == {run.id for run in described}
     for run in described:
         check_run(arrived, run)
