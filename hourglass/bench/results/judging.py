@@ -158,7 +158,7 @@ class _Judge:
                 if value == reference and quantity in now.values:
                     yield Verdict(self.case.id, measurement, quantity, "pass", None, None, "", fails=False)
                 else:
-                    yield self._missing(measurement, quantity, f"{value} now, {reference} accepted")
+                    yield self._missing(measurement, quantity, f"{_known(value)} now, {_known(reference)} accepted")
                 continue
             if impossible := self._impossible(measurement, quantity, value, reference):
                 yield Verdict(
@@ -298,6 +298,10 @@ def _elsewhere(now: Comparable, then: Comparable) -> str:
     """On which devices two values were measured, if on two."""
     here, there = now.conditions.get("device"), then.conditions.get("device")
     return "" if here == there else f"; measured on {here}, accepted on {there}"
+
+
+def _known(value: float | None) -> str:
+    return "n/a" if value is None else str(value)
 
 
 def _kernels(of: Comparable) -> list[str]:

@@ -44,7 +44,7 @@ def cell_of(column: ColumnDefinition, line: Line, content: Content, notes: Seque
     if line.case is None:
         return Cell(value=None, text=NOT_MEASURED)
     if kind == "settings":
-        return _words(_setting(line.case, name))
+        return _words(setting_text(line.case.settings.get(name)))
     quantity = metric.name if column.value == "accuracy.judged" else name
     if column.show == "deviation":
         return _deviation(column, line, content, kind, quantity)
@@ -76,12 +76,17 @@ def _deviation(column: ColumnDefinition, line: Line, content: Content, measureme
 
 
 def _words(value: object) -> Cell:
-    return Cell(value=str(value), text=str(value))
+    text = NOT_MEASURED if value is None else str(value)
+    return Cell(value=text, text=text)
 
 
-def _setting(case: Case, name: str) -> object:
-    value = case.settings.get(name, NOT_MEASURED)
-    return " × ".join(map(str, value)) if isinstance(value, list) else value
+def setting_text(value: object) -> str:
+    """The value of a setting; a dash if it has none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " × ".join(map(str, value))
+    return NOT_MEASURED if value is None else str(value)
 
 
 def _number(column: ColumnDefinition, case: Case, content: Content, measurement: str, quantity: str) -> Cell:

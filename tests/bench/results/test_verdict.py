@@ -143,6 +143,14 @@ def test_what_is_removed_from_the_accepted_results_fails(
     assert all("accept again" in verdict.detail for verdict in verdicts.values() if verdict.status != "pass")
 
 
+def test_a_value_that_does_not_apply_any_more_is_said_in_words(judged: Judged, now: Results) -> None:
+    without = change(now, MILD, "accuracy")
+    without[MILD]["accuracy"].values["miou"] = None
+    verdict = judged(now, without)[MILD, "accuracy miou"]
+    assert (verdict.status, verdict.fails) == ("missing", True)
+    assert "n/a now, 0.747 accepted" in verdict.detail
+
+
 @pytest.mark.parametrize(
     ("measurement", "quantity", "value"),
     [("accuracy", "miou", 7.5), ("accuracy", "miou", -0.1), ("cost", "gmacs_executed", -1), ("cost", "parameters", -5)],

@@ -10,6 +10,7 @@ from hourglass.bench.results.records import Record
 from hourglass.bench.results.verdict import Verdict
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tables.build import build
+from hourglass.bench.tables.cells import setting_text
 from hourglass.bench.tables.content import Content, share_kept
 from hourglass.bench.tables.definition import TableDefinition, load_all
 from hourglass.bench.tables.model import Table
@@ -66,6 +67,20 @@ def test_absent_and_not_applicable_look_different(suite: Suite, records: list[Re
     content = Content(Outcome(suite, records[:2], suite.metrics()))
     table = build("one", definition(value="accuracy.class_accuracy"), content)
     assert [row[0].text for row in table.rows] == ["n/a", "—", "—", "—", "—"]
+
+
+@pytest.mark.parametrize("ending", FORMATS)
+def test_a_setting_without_a_value_is_a_dash(content: Content, ending: str) -> None:
+    table = build("one", definition(value="settings.temperature"), content)
+    assert [row[0].text for row in table.rows] == ["—", "—", "—", "—", "—"]
+    assert "None" not in FORMATS[ending](table)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "yes"), (False, "no"), (0, "0"), ([20, 26], "20 × 26"), (None, "—")]
+)
+def test_settings_are_written_for_people(value: object, text: str) -> None:
+    assert setting_text(value) == text
 
 
 def test_the_fastest_plan_must_keep_its_share(content: Content) -> None:
