@@ -18,6 +18,8 @@ MOST = 512
 """Pixels of the longer side of what is stored; larger pictures are made smaller."""
 CHANGED = (255, 0, 160)
 """Colour of what two layers differ in."""
+GRADUAL = ("depth-estimation", "saliency-agreement")
+"""Tasks whose colours stand for numbers; those of the others stand for labels."""
 
 
 def over(image: NDArray[np.uint8], layer: Layer) -> NDArray[np.uint8]:
@@ -33,8 +35,8 @@ def difference(before: Layer, after: Layer, *, gradual: bool = False) -> Layer:
     Args:
         before: Of the one.
         after: Of the other, as large.
-        gradual: Whether colours stand for numbers, so that a small difference of colours is a small one. Otherwise
-            they stand for labels, and any difference counts in full.
+        gradual: Whether the task is one of `GRADUAL`: a small difference of colours is a small one. Otherwise any
+            difference counts in full.
     """
     apart = np.abs(_weighted(before) - _weighted(after)).max(axis=2)
     found = np.zeros_like(before)

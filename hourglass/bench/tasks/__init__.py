@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hourglass.bench.datasets.base import Category
-from hourglass.bench.tasks.base import Detections, Scorer, Task, Values, Writer
+from hourglass.bench.tasks.base import TARGET_NAME, Detections, Scorer, Task, Values, Writer
 from hourglass.bench.tasks.metric import Metric
 from hourglass.bench.tasks.scoring import Scorers
 from hourglass.registry import Registry, UserError
@@ -24,6 +24,7 @@ __all__ = [
     "get",
     "metrics",
     "scorer",
+    "target_name",
 ]
 
 TASKS: Registry[type[Task]] = Registry(
@@ -64,6 +65,15 @@ def get(name: str, **settings: Any) -> Task:
         UserError: No task has that name.
     """
     return TASKS.get(name)(**settings)
+
+
+def target_name(task: str) -> str:
+    """What the targets of a task are called where they are shown.
+
+    Raises:
+        UserError: No task has that name.
+    """
+    return getattr(TASKS.get(task), "target_name", TARGET_NAME)
 
 
 def metrics(name: str) -> tuple[Metric, ...]:

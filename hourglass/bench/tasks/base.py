@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Values = dict[str, float | None]
 """By metric name; None where the metric does not apply, as AP of small objects to a split that has none."""
 
+TARGET_NAME = "ground truth"
+"""What the targets of a task are called unless it says otherwise."""
+
 
 @dataclass(frozen=True)
 class Detections:
@@ -97,7 +100,13 @@ class Writer(Protocol):
 
 
 class Task(Protocol):
-    """One of the dense prediction tasks."""
+    """One of the dense prediction tasks.
+
+    Attributes:
+        targets_of_untouched_model: Whether predictions are compared with the untouched model's, as there are no labels.
+            It may be absent; then they are compared with the data set's labels.
+        target_name: What the targets are called where they are shown. It may be absent; then it is `TARGET_NAME`.
+    """
 
     @property
     def name(self) -> str:

@@ -25,6 +25,7 @@ class SaliencyAgreement:
 
     name: ClassVar[str] = "saliency-agreement"
     targets_of_untouched_model: ClassVar[bool] = True
+    target_name: ClassVar[str] = "untouched model"
 
     def predict(self, output: Tensor, sizes: Sequence[tuple[int, int]], categories: Sequence[Category]) -> list[Tensor]:
         """Saliency at the image's size."""

@@ -61,7 +61,7 @@ def _send(run: dict[str, Any], mode: Any, folder: Path) -> None:
     # The service leaves out a step that the run has already.
     started.log({"measured_at": 60 * run["step"], **run["summary"]}, step=run["step"])
     started.summary.update(run["summary"])
-    columns, rows = pictures.rows(run["galleries"])
+    columns, rows = pictures.rows(run["galleries"], run["job_type"])
     if rows:
         table = wandb.Table(columns=columns)
         for row in rows:

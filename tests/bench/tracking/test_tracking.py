@@ -54,15 +54,25 @@ def test_what_a_run_is_about_stands_in_its_tags(described: list[Run]) -> None:
 
 def test_pictures_stand_beside_the_baselines(records: list[Record], results: Path) -> None:
     baseline, mild = runs(records, results)[:2]
-    columns, (row,) = pictures.rows(mild.galleries)
+    columns, (row,) = pictures.rows(mild.galleries, mild.job_type)
     cells = dict(zip(columns, row, strict=True))
     assert (cells["image"], cells["miou"], cells["x"]) == ("photo", 0.5, None)
     for name in ("input", "ground truth", "baseline", "prediction", "difference"):
         assert cells[name].shape == (24, 32, 3), name
     assert cells["clusters"] is None
     assert (cells["difference"] != cells["input"]).any()
-    assert pictures.rows({"own": str(results / "nowhere.json")})[1] == []
+    assert pictures.rows({"own": str(results / "nowhere.json")}, mild.job_type)[1] == []
     assert set(baseline.galleries) == {"own", "baseline"}
+
+
+def test_pictures_are_those_of_their_task(records: list[Record], results: Path) -> None:
+    mild = runs(records, results)[1]
+    columns, (row,) = pictures.rows(mild.galleries, "saliency-agreement")
+    assert columns[2] == "untouched model"
+    assert "ground truth" not in columns
+    labels = pictures.rows(mild.galleries, "semantic-segmentation")[1][0]
+    differ = columns.index("difference")
+    assert (row[differ] != labels[differ]).any(), "where colours stand for numbers, a small difference is a small one"
 
 
 def logged(file: Path) -> list[Any]:
