@@ -5,10 +5,12 @@ Each starts from the stored measurements, and none needs another to have run bef
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -71,7 +73,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about a suite's results."""
     from hourglass.bench.report.page import render
-    from hourglass.bench.results import gallery
+    from hourglass.bench.results import accepted, gallery
     from hourglass.bench.storage.files import write_text
 
     outcome = load_outcome(suite, results, tables, data)
@@ -79,7 +81,9 @@ def report(
     galleries = {case.id: gallery.load(results, case) for case in outcome.suite.cases if case.scored}
     path = results / outcome.suite.name / "report.html"
     shown = [*_tables(outcome, tables), *_ablations(outcome, results, tables, data)]
-    write_text(path, render(outcome, shown, galleries))
+    stored = accepted.path_of(tables_folder(tables), outcome.suite)
+    link = quote(os.path.relpath(stored, path.parent)) if stored.is_file() else ""
+    write_text(path, render(outcome, shown, galleries, accepted=link))
     print(path)
 
 

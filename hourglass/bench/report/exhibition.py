@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from hourglass.bench.pictures.layers import decoded, difference, encoded, share
+from hourglass.bench.pictures.layers import GRADUAL, decoded, difference, encoded, share
 from hourglass.bench.report.fronts import method_of
 from hourglass.bench.report.words import amount, anchor, changed, loss
 from hourglass.bench.results.gallery import Entry
 from hourglass.bench.suites.suite import Case, Experiment
-from hourglass.bench.tables.content import KEEP, Content
+from hourglass.bench.tables.content import Content
+from hourglass.bench.tasks import target_name
 from hourglass.bench.tasks.metric import Metric
 
 Galleries = Mapping[str, Sequence[Entry]]
@@ -66,8 +67,10 @@ class Wing(NamedTuple):
     anchor: str
     metric: Metric
     rooms: list[Room]
+    targets: str
+    """What the task's targets are called."""
     shown: str
-    """Id of the case that is seen first."""
+    """Id of the case that is seen first: that of the headline, if it has pictures."""
 
 
 @dataclass
@@ -117,7 +120,7 @@ def _exhibition(content: Content, galleries: Galleries, images: int, all_plans: 
         shown = [case for case in cases[1:] if galleries.get(case.id)]
         if not baseline or not shown:
             continue
-        chosen = content.fastest_that_keeps(KEEP, experiment.id)
+        chosen = content.headline(experiment.id)
         first = chosen if chosen in shown else shown[0]
         metric = content.outcome.metrics[experiment.id]
         rooms = []
@@ -128,7 +131,8 @@ def _exhibition(content: Content, galleries: Galleries, images: int, all_plans: 
                 rooms.append(Room(case, f"{case.plan} ({method_of(case)})", shots))
         if rooms:
             seen = first.id if any(room.case == first for room in rooms) else rooms[0].case.id
-            found.wings.append(Wing(experiment, anchor("pictures", experiment.id), metric, rooms, seen))
+            targets = target_name(experiment.task)
+            found.wings.append(Wing(experiment, anchor("pictures", experiment.id), metric, rooms, targets, seen))
     return found
 
 
@@ -144,7 +148,7 @@ def _shots(case: Case, pairs: Iterable[tuple[Entry, Entry]], metric: Metric, int
                 continue
         except (KeyError, ValueError):
             continue
-        gradual = case.task in ("depth-estimation", "saliency-agreement")
+        gradual = case.task in GRADUAL
         apart = difference(*layers, gradual=gradual)
         shared, own = anchor(case.baseline_id, str(before.index)), anchor(case.id, str(after.index))
         keys = {kind: f"{shared}.{kind}" for kind in ("image", "truth", "prediction")}

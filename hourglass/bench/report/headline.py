@@ -10,17 +10,13 @@ from hourglass.bench.report.words import amount, case_target, changed, is_worse
 from hourglass.bench.suites.suite import Case, Experiment
 from hourglass.bench.tables.content import KEEP, Content
 
-METHOD = "hourglass"
-"""Whose plans the headline is about."""
-
 
 @dataclass(frozen=True)
 class Highlight:
     """The headline of one experiment.
 
     Attributes:
-        case: The fastest that keeps enough of the accuracy; else, of those that are faster, the one that keeps most;
-            None if there is none either.
+        case: That of `Content.headline`.
         is_enough: Whether it keeps enough.
         is_timed: Whether any plan has been timed.
         saved: Share of the multiply-accumulates that it saves.
@@ -56,8 +52,7 @@ class Highlight:
 def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Highlight:
     """The headline of an experiment."""
     metric = content.outcome.metrics[experiment.id]
-    enough = content.fastest_that_keeps(KEEP, experiment.id, METHOD)
-    case = enough or _closest(experiment, content)
+    case = content.headline(experiment.id)
     if case is None:
         timed = any(
             record.measurement == "speed" and record.case.experiment == experiment.id
@@ -67,12 +62,12 @@ def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Hi
     value, before = content.value(case, "accuracy", metric.name), content.baseline_value(case, "accuracy", metric.name)
     work, whole = (content.value(each, "cost", "gmacs_executed") for each in (case, content.baseline(case)))
     wing = next((wing for wing in shown.wings if wing.experiment == experiment), None)
-    room = shown.room(case)
+    room, kept = shown.room(case), content.accuracy_kept(case)
     return Highlight(
         experiment=experiment,
         metric=metric.title,
         case=case,
-        is_enough=enough is not None,
+        is_enough=kept is not None and kept >= KEEP,
         method=method_of(case),
         target=case_target(case),
         speedup=content.value(case, "speed", "speedup"),
@@ -83,19 +78,7 @@ def highlight(experiment: Experiment, content: Content, shown: Exhibition) -> Hi
         after=amount(value, metric),
         change=changed(value, before, metric),
         is_loss=is_worse(value, before, metric),
-        kept=content.accuracy_kept(case),
+        kept=kept,
         worst=room.worst if room else None,
         pictures=wing.anchor if wing else "",
     )
-
-
-def _closest(experiment: Experiment, content: Content) -> Case | None:
-    faster = [
-        (kept, case)
-        for case in content.outcome.suite.cases
-        if case.experiment == experiment.id
-        and case.method == METHOD
-        and (content.value(case, "speed", "speedup") or 0) > 1
-        if (kept := content.accuracy_kept(case)) is not None
-    ]
-    return max(faster, key=lambda pair: pair[0])[1] if faster else None

@@ -17,6 +17,7 @@ from hourglass.bench.report.headline import highlight
 from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import common_provenance, rows
 from hourglass.bench.results.verdict import Verdict, findings, passed
+from hourglass.bench.tables.cells import setting_text
 from hourglass.bench.tables.content import KEEP, Content
 from hourglass.bench.tables.model import Table
 from hourglass.bench.tables.render import html
@@ -26,13 +27,16 @@ BESIDE_THE_PAPER, ABLATIONS = "paper-", "ablations-"
 NO_GALLERIES: Galleries = {}
 
 
-def render(outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_GALLERIES) -> str:
+def render(
+    outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_GALLERIES, *, accepted: str = ""
+) -> str:
     """The page as HTML: one file that loads nothing; its links lead to the measurements beside it.
 
     Args:
         outcome: The suite with its measurements and verdicts.
         tables: Those to print: the ones that are not about a single task first.
         galleries: Pictures of the cases.
+        accepted: Where the file of accepted results is, seen from the page; without it, they are no links.
     """
     content = Content(outcome)
     shown = exhibition(content, galleries)
@@ -43,7 +47,9 @@ def render(outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(task_title=words.title_of, target=words.case_target, method=method_of, table=_table)
+    environment.filters.update(
+        task_title=words.title_of, target=words.case_target, method=method_of, setting=setting_text, table=_table
+    )
     environment.globals.update(canvas=plots, ground=timings)
     return environment.get_template("page.html").render(
         suite=outcome.suite,
@@ -51,6 +57,7 @@ def render(outcome: Outcome, tables: Sequence[Table], galleries: Galleries = NO_
         counts=Counter(verdict.status for verdict in outcome.verdicts),
         failing=[verdict for verdict in outcome.verdicts if _is_named(verdict)],
         findings=findings(verdict for verdict in outcome.verdicts if not _is_named(verdict)),
+        accepted=accepted,
         left_out=outcome.left_out,
         known={case.id for case in outcome.suite.cases},
         highlights=[highlight(experiment, content, shown) for experiment in experiments],

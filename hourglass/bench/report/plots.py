@@ -18,6 +18,8 @@ SHAPES = (
     "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z",
 )
 """Marks of the series, in their order; one after the last has the first again, in another colour."""
+SMALLEST, LARGEST = 7, 17
+"""Radius of what can be hit of a mark: on a phone, twice the larger one is 24 pixels."""
 COLORS = 7
 """Of the page, for the series in their order."""
 
@@ -72,6 +74,8 @@ class Mark(NamedTuple):
     point: Point
     x: float
     y: float
+    reach: float
+    """Radius of what can be hit: as far as half way to the nearest other mark."""
     low: float | None
     high: float | None
     shape: str
@@ -140,7 +144,8 @@ def drawn(chart: Chart) -> Drawing:
     across = Axis(ends, *sides)
     up = Axis(heights, *((HEIGHT - BOTTOM, TOP) if chart.more_y else (TOP, HEIGHT - BOTTOM)))
     best = front(chart.points, more_x=chart.more_x, more_y=chart.more_y)
-    taken = [(across(p.x) - 6, up(p.y) - 6, across(p.x) + 6, up(p.y) + 6) for p in chart.points]
+    places = [(across(p.x), up(p.y)) for p in chart.points]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in places]
     marks = []
     # Those on the front are labelled first, as long as there is room.
     for point in sorted(chart.points, key=lambda point: point not in best):
@@ -148,7 +153,7 @@ def drawn(chart: Chart) -> Drawing:
         x, y = across(point.x), up(point.y)
         low, high = (None if end is None else across(end) for end in (point.low, point.high))
         shape, label = SHAPES[number % len(SHAPES)], _room_for(point.label, x, y, taken)
-        marks.append(Mark(point, x, y, low, high, shape, number, point in best, label))
+        marks.append(Mark(point, x, y, _reach((x, y), places), low, high, shape, number, point in best, label))
     return Drawing(
         chart=chart,
         marks=sorted(marks, key=lambda mark: (mark.x, mark.y)),
@@ -157,6 +162,11 @@ def drawn(chart: Chart) -> Drawing:
         ticks_y=up.ticks(),
         keep=None if chart.keep is None else up(chart.keep),
     )
+
+
+def _reach(place: tuple[float, float], places: Sequence[tuple[float, float]]) -> float:
+    nearest = min((math.dist(place, other) for other in places if other != place), default=math.inf)
+    return round(min(max(nearest / 2, SMALLEST), LARGEST), 1)
 
 
 def _room_for(

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median, quantiles
 from typing import Any, NamedTuple
 
 from hourglass.bench.report.fronts import method_of
 from hourglass.bench.report.plots import Axis
-from hourglass.bench.report.words import case_target
+from hourglass.bench.report.words import case_target, title_of
 from hourglass.bench.results.records import Record
 from hourglass.bench.suites.suite import Experiment
 
-WIDTH, LEFT, RIGHT, ROW, FOOT = 460, 132, 12, 24, 40
+WIDTH, LEFT, RIGHT, ROW, FOOT = 460, 132, 12, 33, 40
 
 
 class Row(NamedTuple):
     """The runs of one contender on the canvas; coordinates in pixels."""
 
     name: str
+    method: str
+    """Of a plan, where that of another method has the same name; empty otherwise."""
     told: str
     target: str
     y: float
@@ -47,23 +50,26 @@ def timing(experiment: Experiment, records: Sequence[Record]) -> Timing | None:
         return None
     timed.sort(key=lambda pair: -median(pair[1]))
     first = timed[0][0]
+    plans = Counter(record.case.plan for record, _ in timed)
     rows = [
-        (name, f"{name} of {first.case.plan}", first, _runs(first, name))
+        (name, "", f"{name} of {first.case.plan}", first, _runs(first, name))
         for name in ("baseline", "control")
         if _runs(first, name)
     ]
-    rows += [
-        (record.case.plan, f"{record.case.plan} ({method_of(record.case)})", record, runs) for record, runs in timed
-    ]
+    for record, times in timed:
+        plan, method = record.case.plan, method_of(record.case)
+        rows.append((plan, method if plans[plan] > 1 else "", f"{plan} ({method})", record, times))
     every = [time for *_, times in rows for time in times]
     end = min(max(every), 1.25 * max(_middle(times)[1] for *_, times in rows))
     axis = Axis([min(every), end], LEFT, WIDTH - RIGHT, room=0.04)
     placed = []
-    for number, (name, told, record, times) in enumerate(rows):
+    for number, (name, method, told, record, times) in enumerate(rows):
         low, high = _middle(times)
         row = Row(
             name=name,
-            told=f"{told}: median {median(times):.1f} ms, middle half {low:.1f} to {high:.1f} ms, {len(times)} runs",
+            method=method,
+            told=f"{told}: median {median(times):.1f} ms, middle half {low:.1f} to {high:.1f} ms, {len(times)} runs; "
+            f"{title_of(experiment.task)}, {experiment.model} on {experiment.dataset}",
             target=f"#{case_target(record.case)}",
             y=ROW * number + ROW / 2 + 4,
             runs=[axis(min(time, end)) for time in times],

@@ -10,6 +10,8 @@ from hourglass.bench.suites.suite import Case
 
 KEEP = 0.99
 """Share of the baseline's accuracy that a plan in the headline keeps, unless a table says otherwise."""
+HEADLINE = "hourglass"
+"""The method whose plans the headline is about."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Content:
         on_quantity = self._statuses.get((case.id, measurement, quantity))
         return on_quantity or self._statuses.get((case.id, measurement, ""), "")
 
-    def fastest_that_keeps(self, share: float, experiment: str, method: str = "hourglass") -> Case | None:
+    def fastest_that_keeps(self, share: float, experiment: str, method: str = HEADLINE) -> Case | None:
         """The plan of a method with the greatest speed-up among those that keep this share of the accuracy.
 
         None if every such plan is slower than the baseline.
@@ -79,6 +81,22 @@ class Content:
             if (accuracy := self.accuracy_kept(case)) is not None and accuracy >= share
         ]
         return max(kept, key=lambda pair: pair[0])[1] if kept else None
+
+    def headline(self, experiment: str) -> Case | None:
+        """The plan of the hourglass that stands for an experiment.
+
+        The fastest that keeps `KEEP`; else, of those that are faster than the baseline, the one that keeps most; None
+        if there is none either.
+        """
+        faster = [
+            (kept, case)
+            for case in self.outcome.suite.cases
+            if case.experiment == experiment and case.method == HEADLINE
+            if (self.value(case, "speed", "speedup") or 0) > 1
+            if (kept := self.accuracy_kept(case)) is not None
+        ]
+        closest = max(faster, key=lambda pair: pair[0])[1] if faster else None
+        return self.fastest_that_keeps(KEEP, experiment) or closest
 
     def front(self, experiment: str) -> list[Case]:
         """The cases of an experiment that no other one beats in speed-up and judged accuracy, slowest first.

@@ -106,6 +106,16 @@ def test_from_results_to_tables_report_and_verdict(run, measured: list[str]) -> 
     assert (code, out) == (0, "52 pass\n")
 
 
+def test_an_accepted_value_in_the_report_leads_to_its_file(run, measured: list[str]) -> None:
+    run("accept", *measured, "--reason", "first results")
+    accepted = Path("tables/accepted/example.yaml")
+    accepted.write_text(accepted.read_text().replace("miou: 0.75", "miou: 0.80"))
+    assert run("report", *measured)[0] == 0
+    link = re.search(r'<a href="([^"]+)">0.8</a>', Path("results/example/report.html").read_text())
+    assert link is not None
+    assert Path("results/example", link[1]).resolve() == accepted.resolve()
+
+
 def test_the_verdict_is_told_to_github_and_to_weights_and_biases(
     run, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

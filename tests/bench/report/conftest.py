@@ -83,5 +83,9 @@ def page(outcome: Outcome, tables: list[Table], tmp_path: Path, suite: Suite) ->
         gallery.save(results, case, entries(case))
     stored = {case.id: gallery.load(results, case) for case in suite.cases}
     path = results / suite.name / "report.html"
-    path.write_text(render(outcome, tables, stored), encoding="utf-8")
+    accepted = tmp_path / "tables" / "accepted" / f"{suite.name}.yaml"
+    accepted.parent.mkdir(parents=True)
+    accepted.touch()
+    link = f"../../tables/accepted/{suite.name}.yaml"
+    path.write_text(render(outcome, tables, stored, accepted=link), encoding="utf-8")
     return path

@@ -146,6 +146,31 @@ def test_text_can_be_read_in_both_schemes(shown: Any, emulate: Callable[..., Non
         assert contrast(shown, query) >= 4.5, query
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_do_not_run_through_labels(shown: Any, emulate: Callable[..., None], scheme: str) -> None:
+    emulate("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    style = "const style = getComputedStyle(document.querySelector(arguments[0])); return style[arguments[1]]"
+    for label in ("#fronts .mark text", "#fronts .grid text"):
+        assert run(shown, style, label, "paintOrder").startswith("stroke")
+        assert run(shown, style, label, "stroke") == run(shown, style, ".plate", "backgroundColor")
+        assert run(shown, style, label, "opacity") == "1"
+
+
+def test_on_a_phone_everything_that_is_tapped_is_large_enough(shown: Any, emulate: Callable[..., None]) -> None:
+    emulate("Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True})
+    shown.refresh()
+    for what in (
+        "nav a", ".badge", "th button", "td a", "summary", "select", ".compare input",
+        ".facts a", ".shot p a", ".mark .reach", ".runs .reach",
+    ):  # fmt: skip
+        sizes = run(shown, """
+            return [...document.querySelectorAll(arguments[0])].map((each) => each.getBoundingClientRect())
+              .filter((place) => place.width).map((place) => Math.min(place.width, place.height))
+            """, what)  # fmt: skip
+        assert sizes, what
+        assert min(sizes) >= 24, what
+
+
 def test_a_phone_shows_it_without_moving_sideways(shown: Any, emulate: Callable[..., None]) -> None:
     emulate("Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True})
     shown.refresh()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +10,27 @@ import pytest
 from hourglass.bench.pictures.layers import decoded, difference, encoded, over, share
 from hourglass.bench.report import exhibition as module
 from hourglass.bench.report.exhibition import exhibition
+from hourglass.bench.report.headline import highlight
+from hourglass.bench.report.page import render
 from hourglass.bench.results.outcome import Outcome
+from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tables.content import Content
 
 LAYER = np.zeros((6, 8, 4), np.uint8)
 LAYER[:, 4:] = (10, 200, 30, 153)
+AGREEMENT = """\
+name: agreement
+version: 1
+title: Without labels
+experiments:
+  - task: saliency-agreement
+    model: dinov2-saliency
+    dataset: camvid
+    accuracy: { metric: agreement_cc, floor: 1.0, tolerance: 0.002 }
+    methods:
+      hourglass:
+        mild: { start: 6, clusters: [20, 26] }
+"""
 
 
 def test_layers_are_kept_to_the_last_pixel():
@@ -48,6 +66,33 @@ def test_images_are_shown_by_plan_the_greatest_loss_first(outcome: Outcome, gall
     shots = [shot for wing in shown.wings for room in wing.rooms for shot in room.shots]
     used = {key for s in shots for key in (s.image, s.truth, s.baseline, s.plan, s.difference, s.clusters)}
     assert used == set(shown.pictures)
+
+
+def test_the_plan_of_the_headline_is_seen_first_even_if_none_keeps_enough(outcome: Outcome, galleries: dict) -> None:
+    records = [
+        record.model_copy(update={"values": {**record.values, "miou": 0.6}})
+        if record.case.plan == "mild" and record.measurement == "accuracy"
+        else record
+        for record in outcome.records
+    ]
+    content, experiment = Content(replace(outcome, records=records)), outcome.suite.experiments[0]
+    assert content.fastest_that_keeps(0.99, experiment.id) is None
+    shown = exhibition(content, galleries)
+    named = highlight(experiment, content, shown).case
+    assert named is not None
+    assert (named.plan, shown.wings[0].shown) == ("strong", named.id)
+
+
+def test_targets_are_called_what_the_task_calls_them(outcome: Outcome, galleries: dict, tmp_path: Path) -> None:
+    page = render(outcome, [], galleries)
+    assert "<figcaption>ground truth</figcaption>" in page
+    assert "untouched model" not in page
+    (tmp_path / "agreement.yaml").write_text(AGREEMENT)
+    suite = Suite.read(tmp_path / "agreement.yaml")
+    stored = {case.id: galleries[of.id] for case, of in zip(suite.cases, outcome.suite.cases, strict=False)}
+    page = render(Outcome(suite, [], suite.metrics()), [], stored)
+    assert "<figcaption>untouched model</figcaption>" in page
+    assert "ground truth" not in page.lower()
 
 
 def test_damaged_pictures_are_left_out(outcome: Outcome, galleries: dict):

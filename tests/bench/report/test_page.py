@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -78,6 +79,24 @@ def test_a_regression_is_named(page: Path) -> None:
     words = " ".join(Page(page.read_text()).words.split())
     named = "regressed semantic-segmentation.segmenter-scenes.scenes.hourglass.strong accuracy miou 0.735 0.745"
     assert f"{named} 0.735 now, <0.745> accepted" in words
+
+
+def test_an_accepted_value_leads_to_its_file(page: Path) -> None:
+    assert '<a href="../../tables/accepted/example.yaml">0.745</a>' in page.read_text()
+
+
+def test_no_setting_is_written_as_python_does(page: Path) -> None:
+    words = " ".join(Page(page.read_text()).words.split())
+    assert "temperature: —, " in words
+    assert "clusters: 24 × 24, " in words
+    assert "None" not in words
+
+
+def test_charts_have_names_that_tell_them_apart(page: Path) -> None:
+    names = re.findall(r'<svg class="chart"[^>]* aria-label="([^"]+)"', page.read_text())
+    of = ["Semantic segmentation, segmenter-scenes on scenes", "Depth estimation, dpt-scenes on scenes"]
+    assert [name.split(": ")[0] for name in names] == [of[0], of[0], of[1], of[1], *of]
+    assert len(set(names)) == 6
 
 
 def test_what_is_missing_for_one_reason_shares_a_line(suite: Suite, records: list[Record]) -> None:

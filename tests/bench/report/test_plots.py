@@ -61,6 +61,27 @@ def test_timings_show_the_control_and_every_plan(outcome: Outcome):
     assert all(row.box[0] <= row.middle <= row.box[1] for row in found.rows)
 
 
+def test_rows_of_one_name_say_the_method(outcome: Outcome):
+    case = outcome.suite.cases[1].model_copy(update={"method": "average-pooling"})
+    other = next(r for r in outcome.records if r.case == outcome.suite.cases[1] and r.measurement == "speed")
+    records = [*outcome.records, other.model_copy(update={"case": case})]
+    found = timing(outcome.suite.experiments[0], records)
+    assert found is not None
+    named = [(row.name, row.method) for row in found.rows if row.name not in ("baseline", "control")]
+    assert sorted(named) == [("mild", "average-pooling"), ("mild", "hourglass"), ("strong", "")]
+    told = [row.told for each in outcome.suite.experiments for row in timing(each, records).rows]  # type: ignore[union-attr]
+    assert len({text.split(": ")[0] + text.split("; ")[1] for text in told}) == len(told)
+
+
+def test_each_mark_can_be_hit_and_none_covers_another():
+    apart = drawn(Chart("", "", "", ("one",), (point(0, 0), point(1, 1)), more_x=True, more_y=True))
+    assert [mark.reach for mark in apart.marks] == [17, 17]
+    close = drawn(Chart("", "", "", ("one",), (point(0, 0), point(0.05, 0), point(1, 1)), more_x=True, more_y=True))
+    first, second, third = close.marks
+    assert first.reach + second.reach <= second.x - first.x + 0.1
+    assert (first.reach == second.reach, third.reach) == (True, 17)
+
+
 def test_samples_of_another_kind_draw_nothing(outcome: Outcome):
     odd = [record.model_copy(update={"samples": {"latency_s": {"method": "fast"}}}) for record in outcome.records]
     assert timing(outcome.suite.experiments[0], odd) is None
