@@ -97,7 +97,7 @@ class FolderSource(Source):
     def version(self) -> str:
         """Another one when the definition or a file is another, as far as their sizes and times tell."""
         total = sha256(self.definition.model_dump_json().encode())
-        for path in sorted(self._folder.rglob("*")):
+        for path in sorted(path for path in self._folder.rglob("*") if path.exists()):
             status = path.stat()
             total.update(f"{path.relative_to(self._folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
         return total.hexdigest()[:16]
@@ -160,10 +160,11 @@ class FolderSource(Source):
         """Make sure that pixels are ignored only where the user says so."""
         import numpy as np
 
-        from hourglass.bench.datasets.rasters import read_pixels
+        from hourglass.bench.datasets.rasters import is_image, read_pixels
 
         known = {*self._values, IGNORED}
-        for path in sorted((folder / self.definition.masks).glob("*.png")) if self.definition.masks else ():
+        found = sorted((folder / self.definition.masks).glob("*.png")) if self.definition.masks else ()
+        for path in filter(is_image, found):
             if unknown := set(np.unique(read_pixels(path)).tolist()) - known:
                 raise UserError(
                     f"{path}: holds {min(unknown)}, which is the value of no category; list the values of all "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.models.card import ModelCard, read_families
+from hourglass.bench.models.weights import require_numbers
 from hourglass.registry import Registry, UserError
 
 if TYPE_CHECKING:
@@ -92,6 +93,9 @@ def _read_weights(model: nn.Module, files: Sequence[Path], name: str) -> None:
             raise UserError(f"{path}: not a readable safetensors file ({error}); restore it") from error
     try:
         model.load_state_dict(weights)
+        require_numbers(weights, model.state_dict())
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{path}: does not fit the model '{name}': {first}") from error
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None

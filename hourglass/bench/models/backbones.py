@@ -12,6 +12,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from hourglass.bench.models.segmenter import Segmenter
+from hourglass.bench.models.weights import require_numbers
 from hourglass.registry import UserError
 
 
@@ -99,9 +100,10 @@ def _read_head(path: Path, channels: int) -> nn.Linear:
         state = load_file(path)
         head = nn.Linear(channels, len(state["weight"]))
         head.load_state_dict(state)
+        require_numbers(state, head.state_dict())
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, UserError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise UserError(f"{path}: is no head of 'weight' (K, {channels}) and 'bias' (K): {reason}") from error
     return head

@@ -13,11 +13,13 @@ import torch
 import torch.nn.functional as F
 import transformers
 from huggingface_hub import snapshot_download
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.datasets.classes import categories as make_categories
 from hourglass.bench.downloads import offline
+from hourglass.bench.models.weights import require_numbers
 from hourglass.registry import UserError
 
 _UNIVERSAL = "AutoModelForUniversalSegmentation"
@@ -29,6 +31,8 @@ _CLASSES = {
     "panoptic-segmentation": (_UNIVERSAL,),
 }
 _SCORE_THRESHOLD = 0.05
+_KINDS = ("F64", "F32", "F16", "BF16", "I64", "I32")
+"""Safetensors' names of the numbers of trained models: weights, and indices and counters beside them."""
 
 
 class HubModel(nn.Module):
@@ -168,6 +172,7 @@ def build(
             raise UserError(f"model: {folder}: '{config.model_type}' of transformers cannot do {task}; choose another")
         processor = transformers.AutoImageProcessor.from_pretrained(folder, **common)
         model = getattr(transformers, known).from_pretrained(folder, use_safetensors=True, **common)
+        _require_numbers(folder, model)
     except UserError:
         raise
     except Exception as error:  # a damaged file can raise anything
@@ -187,6 +192,22 @@ def categories_of(model: HubModel) -> tuple[Category, ...]:
 
 def _models(name: str) -> Any:
     return getattr(transformers, name)._model_mapping.keys()
+
+
+def _require_numbers(folder: Path, model: nn.Module) -> None:
+    """Make sure of what transformers does not ask: it makes floats of whatever a file holds."""
+    for path in sorted((*folder.glob("model.safetensors"), *folder.glob("model-*-of-*.safetensors"))):
+        with safe_open(path, framework="pt") as file:
+            for key in file.offset_keys():
+                if (kind := file.get_slice(key).get_dtype()) not in _KINDS:
+                    raise UserError(
+                        f"{path}: '{key}' is {kind}: not the numbers of a trained model; choose another model"
+                    )
+    parameters = dict(model.named_parameters())
+    try:
+        require_numbers(parameters, parameters)
+    except UserError as error:
+        raise UserError(f"model: {folder}: {error}") from None
 
 
 def _matched(

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from hourglass.bench.datasets import Category
 from hourglass.bench.models import hub
@@ -114,6 +115,24 @@ def test_code_of_a_repository_is_not_run(folders, tmp_path):
     (folder / "mine.py").write_text("raise SystemExit('was run')\n")
     with pytest.raises(UserError, match="cannot be read for depth-estimation"):
         hub.build(folder, "depth-estimation", None)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda value: value / 0, "holds values that are infinite or no number"),
+        (lambda value: value.to(torch.int8), "is I8: not the numbers of a trained model"),
+        (lambda value: value > 0, "is BOOL: not the numbers of a trained model"),
+        (lambda value: value.to(torch.complex64), "is C64: not the numbers of a trained model"),
+    ],
+)
+def test_weights_that_are_not_those_of_a_trained_model_are_named(folders, tmp_path, spoil, message):
+    folder = shutil.copytree(folders("semantic"), tmp_path / "mine")
+    weights = load_file(folder / "model.safetensors")
+    key = next(key for key, value in weights.items() if key.endswith("key.weight"))
+    save_file(weights | {key: spoil(weights[key])}, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=f"{folder}.*: '{key}' {message}.*; choose another"):
+        hub.build(folder, "semantic-segmentation", None)
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

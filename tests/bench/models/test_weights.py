@@ -80,7 +80,7 @@ def halves(tmp_path, monkeypatch):
     monkeypatch.setenv(weights.FOLDER, str(tmp_path))
     files = tmp_path / "lower.safetensors", tmp_path / f"{NAME}.safetensors"
     for value, (file, layer) in enumerate(zip(files, ("first", "second"), strict=True), 1):
-        save_file({f"{layer}.weight": torch.full((1, 1), value), f"{layer}.bias": torch.zeros(1)}, file)
+        save_file({f"{layer}.weight": torch.full((1, 1), float(value)), f"{layer}.bias": torch.zeros(1)}, file)
     card = models.ModelCard(
         name=NAME, tasks=("depth-estimation",), image_size=(8, 8), builder=Halves, base="lower", shipped=True
     )
@@ -118,6 +118,22 @@ def test_a_model_on_another_misses_either_file(halves, missing, trained, tmp_pat
 def test_a_model_on_another_says_which_weights_neither_has(halves, tmp_path):
     save_file({"second.weight": torch.zeros(1, 1)}, halves[2])
     with pytest.raises(UserError, match=r"does not fit the model 'elsewhere': Missing key.* \"second.bias\""):
+        models.build(NAME, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.full((1, 1), float("inf")), "holds values that are infinite or no number"),
+        (torch.ones(1, 1, dtype=torch.int8), "is int8 in place of float32: not the numbers of a trained model"),
+        (torch.ones(1, 1, dtype=torch.bool), "is bool in place of float32"),
+        (torch.ones(1, 1, dtype=torch.complex64), "is complex64 in place of float32"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_weights_that_are_not_those_of_a_trained_model_are_named(halves, value, message, tmp_path):
+    save_file({"second.weight": value, "second.bias": torch.zeros(1)}, halves[2])
+    with pytest.raises(UserError, match=rf"{NAME}\.safetensors: 'second.weight' {message}.*; choose another"):
         models.build(NAME, tmp_path)
 
 

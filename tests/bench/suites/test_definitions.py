@@ -142,6 +142,21 @@ def test_changed_files_are_prepared_again(folder, tmp_path):
     (folder / "streets" / "note.txt").unlink()
 
 
+def test_what_a_system_leaves_beside_the_images_is_none_of_them(folder, tmp_path):
+    define(
+        folder, "{ folder: streets, masks: masks, categories: [a, b, c], values: [0, 3, 7] }", "semantic-segmentation"
+    )
+    left = [folder / "streets" / part / name for part in ("images", "masks") for name in ("._one.png", ".#one.png")]
+    for path in left:
+        path.symlink_to("nowhere") if "#" in path.name else path.write_bytes(b"\0\5\x16\7")
+    try:
+        datasets.prepare("other", root=tmp_path)
+        assert len(datasets.open_split("other", "semantic-segmentation", root=tmp_path)) == 3
+    finally:
+        for path in left:
+            path.unlink()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -227,6 +242,22 @@ def test_folders_that_do_not_fit_are_one_line(folder, tmp_path, definition, mess
     define(folder, definition, "semantic-segmentation")
     with pytest.raises(UserError, match=message):
         datasets.prepare("other", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("weight", "message"),
+    [
+        (torch.full((3, 192), float("nan")), "'weight' holds values that are infinite or no number"),
+        (torch.ones(3, 192, dtype=torch.int8), "'weight' is int8 in place of float32: not the numbers of a trained"),
+        (torch.tensor(1.0), "len"),
+    ],
+)
+def test_heads_that_are_none_are_one_line(folder, data, weight, message):
+    save_file({"weight": weight, "bias": torch.zeros(3)}, folder / "odd.safetensors")
+    text = SEGMENTATION.replace("head: head", "head: odd").replace("my-vit", "odd-head")
+    case = next(case for case in load_suite(folder, text).cases if case.model == "odd-head")
+    with pytest.raises(UserError, match=rf"odd.safetensors: is no head of 'weight' \(K, 192\) and .*: {message}"):
+        cases.cost(case, data)
 
 
 def test_names_of_timm_that_are_none_are_one_line(folder, data):

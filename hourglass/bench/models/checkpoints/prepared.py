@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from hourglass.bench import downloads, models
 from hourglass.bench.models.checkpoints.files import read_checkpoint
 from hourglass.bench.models.checkpoints.layouts import convert, some
+from hourglass.bench.models.weights import require_numbers
 from hourglass.bench.storage.files import digest, replacing
 from hourglass.registry import UserError
 
@@ -79,11 +80,7 @@ def fit(weights: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
         if weights[key].shape != value.shape:
             shapes = f"{tuple(weights[key].shape)} in place of {tuple(value.shape)}"
             raise UserError(f"'{key}' is {shapes}: of another size or number of classes; choose another checkpoint")
-        if weights[key].is_floating_point() != value.is_floating_point() or weights[key].is_complex():
-            kinds = f"{weights[key].dtype} in place of {value.dtype}".replace("torch.", "")
-            raise UserError(f"'{key}' is {kinds}: not the numbers of a trained model; choose another checkpoint")
-        if not weights[key].is_meta and not weights[key].to(value.dtype).isfinite().all():
-            raise UserError(f"'{key}' holds values that are infinite or no number; choose another checkpoint")
+    require_numbers(weights, wanted)
     return {
         key: weights[key].to(value.dtype).clone(memory_format=torch.contiguous_format) for key, value in wanted.items()
     }
