@@ -22,9 +22,10 @@ from torch import Tensor
 
 HARMLESS = {
     **dict.fromkeys(("argparse", "collections", "copyreg", "datetime", "decimal", "enum", "fractions"), None),
-    **dict.fromkeys(("functools", "pathlib", "types", "uuid"), None),
+    **dict.fromkeys(("functools", "logging", "pathlib", "random", "types", "uuid", "zoneinfo"), None),
     "builtins": {"bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int", "list"}
-    | {"object", "range", "set", "slice", "str", "tuple", "type"},
+    | {"object", "range", "set", "slice", "str", "tuple", "type", "Ellipsis"}
+    | {"long", "unicode", "xrange"},  # as the older protocols call them
 }
 """Modules of the standard library, all of them or some names, of which placeholders are made as of other packages."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import builtins
 import datetime
+import logging
 import os
 import pickle
+import random
 import re
 import resource
 import sys
@@ -132,6 +134,10 @@ BESIDE = {
     "device": torch.device("cpu"),
     "kind": torch.float16,
     "counts": Counter("aab"),
+    "crops": range(3),
+    "rest": ...,
+    "generator": random.Random(0),
+    "log": logging.getLogger("training"),
 }
 
 
