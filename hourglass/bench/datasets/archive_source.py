@@ -50,7 +50,7 @@ class ArchiveSource(Source):
             if len(data) != self.images:
                 raise UserError(
                     f"{folder}: {len(data)} images for {task}, but '{self.name}' has {self.images}; "
-                    "complete this copy, or delete it to have it downloaded"
+                    "complete this copy, or move it away to have it downloaded"
                 )
             prints.append(data.fingerprint)
         return sha256("\n".join(prints).encode()).hexdigest()

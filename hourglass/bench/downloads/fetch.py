@@ -108,7 +108,7 @@ def _check_present(artifact: Artifact, target: Path) -> None:
         _check(artifact, target)
     except MismatchError as error:
         raise UserError(
-            f"{target}: {error}; put the right file there, or delete this one to have it downloaded"
+            f"{target.resolve()}: {error}; put the right file there, or move this one away to have it downloaded"
         ) from None
 
 

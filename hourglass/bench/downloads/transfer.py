@@ -6,6 +6,7 @@ whole, and no reply is waited for forever. pooch and its like do not resume, and
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
 ATTEMPTS = 6
-"""So many in a row that bring nothing are enough."""
+"""So many in a row that bring less than `CHUNK` are enough."""
 BACK_OFF = 1.0
 """Seconds before the second attempt; doubled before each one after it."""
 PATIENCE = 60.0
@@ -33,6 +34,8 @@ PATIENCE = 60.0
 CHUNK = 1 << 18
 LARGEST = 64_000_000_000
 """Bytes of a file of which no size is known."""
+PAGES = (b"<!doctype html", b"<html", b"<head", b"<!--", b"<script")
+"""How web pages begin."""
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 """Replies that may be others a moment later."""
 
@@ -63,6 +66,7 @@ def retrieve(
     target: Path,
     *,
     size: int | None = None,
+    most: int | None = None,
     checked: bool,
     check: Callable[[Path], None],
     progress: Progress = lambda done, total: None,
@@ -78,18 +82,19 @@ def retrieve(
         url: http or https.
         target: Its folder exists.
         size: Bytes there must be in the end, if that is known.
+        most: Bytes there may be, if that is not known; `LARGEST` unless given.
         checked: Whether ``check`` knows what hash the file must have.
         check: Raises `MismatchError` for another file.
         progress: Called for every piece.
 
     Raises:
-        RefusedError: The address does not give the file, or too many attempts in a row brought nothing.
+        RefusedError: The address does not give the file, or too many attempts in a row brought next to nothing.
         MismatchError: It gives another one.
         UserError: The disk is full.
     """
     part = target.with_name(f"{target.name}.part")
     while True:
-        resumed = _transfer(session, url, part, size, checked, progress)
+        resumed = _transfer(session, url, part, size, most or LARGEST, checked, progress)
         try:
             check(part)
             break
@@ -101,30 +106,34 @@ def retrieve(
     _note_of(part).unlink(missing_ok=True)
 
 
-def _transfer(session: Session, url: str, part: Path, size: int | None, checked: bool, progress: Progress) -> bool:
+def _transfer(
+    session: Session, url: str, part: Path, size: int | None, most: int, checked: bool, progress: Progress
+) -> bool:
     """All attempts; whether bytes of an earlier call are part of the file."""
     import requests
 
     resumed = _length(part) > 0
-    most = _length(part)
+    longest = _length(part)
     fruitless = 0
     while True:
         try:
-            return _attempt(session, url, part, size, checked, progress) and resumed
+            return _attempt(session, url, part, size, most, checked, progress) and resumed
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             reason = _reason(error)
         except _BrokenOffError as error:
             reason = str(error)
         except requests.RequestException as error:
             raise RefusedError(_reason(error)) from None
-        fruitless = 0 if _length(part) > most else fruitless + 1
-        most = max(most, _length(part))
+        fruitless = 0 if _length(part) >= longest + CHUNK else fruitless + 1
+        longest = max(longest, _length(part))
         if fruitless == ATTEMPTS:
             raise RefusedError(f"{reason}, {ATTEMPTS} attempts")
         time.sleep(BACK_OFF * 2 ** max(fruitless - 1, 0))
 
 
-def _attempt(session: Session, url: str, part: Path, size: int | None, checked: bool, progress: Progress) -> bool:
+def _attempt(
+    session: Session, url: str, part: Path, size: int | None, most: int, checked: bool, progress: Progress
+) -> bool:
     """One request; whether the bytes there were have been kept."""
     have, known = _length(part), _noted(part, url)
     if have and have == size:
@@ -145,13 +154,13 @@ def _attempt(session: Session, url: str, part: Path, size: int | None, checked: 
         start, total = _extent(response, part, have, known, size)
         if total is None and not checked and response.headers.get("Transfer-Encoding", "") != "chunked":
             raise RefusedError("does not say how long the file is, of which neither size nor hash are known")
-        if (total or 0) > LARGEST and size is None:
+        if (total or 0) > most and size is None:
             raise RefusedError(f"offers {total} bytes of a file of unknown size")
         with require_space(part.parent, part.name, (total or start) - start):
             if not start:
                 _note(part, url, response, total)
             try:
-                _write(response, part, start, total, progress)
+                _write(response, part, start, most if total is None else total, total, progress)
             except _StalledError:
                 closing.pop_all()  # closing would wait for the server too
                 raise
@@ -162,14 +171,13 @@ def _attempt(session: Session, url: str, part: Path, size: int | None, checked: 
     return start > 0
 
 
-def _write(response: Response, part: Path, start: int, total: int | None, progress: Progress) -> None:
-    most = LARGEST if total is None else total
+def _write(response: Response, part: Path, start: int, most: int, total: int | None, progress: Progress) -> None:
     page = "text/html" in response.headers.get("Content-Type", "")
     pieces = response.iter_content(CHUNK)
     with part.open("ab" if start else "wb") as file:
         while piece := _within(lambda: next(pieces, b"")):
-            begin = piece.lstrip()[:15].lower()
-            if not file.tell() and (begin.startswith((b"<!doctype html", b"<html")) or (page and begin[:1] == b"<")):
+            begin = piece.removeprefix(codecs.BOM_UTF8).lstrip()[:15].lower()
+            if not file.tell() and (begin.startswith(PAGES) or (page and begin[:1] == b"<")):
                 raise RefusedError("sent a web page in place of the file")
             if file.tell() + len(piece) > most:
                 raise RefusedError(f"sent more than the {most} bytes there should be at most")

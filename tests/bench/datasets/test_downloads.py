@@ -67,6 +67,16 @@ def test_other_bytes_than_promised_never_arrive(tmp_path, server, monkeypatch):
     assert not (tmp_path / "mine" / "b" / "3.txt").exists()
 
 
+def test_a_file_is_no_larger_than_a_picture(tmp_path, server, monkeypatch):
+    monkeypatch.setattr("hourglass.bench.datasets.downloads.LARGEST", 5)
+    url, public, _ = server
+    files = digests(public)
+    (public / "b" / "3.txt").write_text("b/3.txt and more")
+    with pytest.raises(UserError, match="offers 16 bytes of a file of unknown size"):
+        download("letters", url, {"b/3.txt": files["b/3.txt"]}, tmp_path / "mine")
+    assert not (tmp_path / "mine" / "b" / "3.txt").exists()
+
+
 def test_offline_asks_for_what_is_missing(tmp_path, server, monkeypatch):
     url, public, requested = server
     monkeypatch.setenv("HOURGLASS_OFFLINE", "1")

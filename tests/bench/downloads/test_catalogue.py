@@ -72,6 +72,18 @@ def test_what_others_pinned_is_checked(name: str, field: str, value: object) -> 
     assert downloads.get(name).source
 
 
+def test_what_moved_is_asked_for_where_it_is_now() -> None:
+    first = downloads.get("pascal-context-voctrainval").urls[0]
+    assert first == "https://thor.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar"
+
+
+@pytest.mark.parametrize("name", ["nyu-depth-v2-labeled", "nyu-depth-v2-splits", "kitti-eigen-depth-annotated"])
+def test_where_a_host_refuses_there_is_a_page(name: str) -> None:
+    page = downloads.get(name).page
+    assert page
+    assert page in downloads.get(name).description
+
+
 def test_an_unknown_artifact_suggests_the_nearest(tmp_path) -> None:
     with pytest.raises(UserError, match="did you mean 'dpt-hybrid-nyu'"):
         downloads.fetch("dpt-hybrid-nyuu", root=tmp_path)

@@ -40,8 +40,8 @@ class _Scenes(Source):
         pictures, expected = sum(path.suffix == ".png" for path in found), PICTURES_PER_SCENE * COUNTS[split]
         if pictures != expected:
             raise UserError(
-                f"{folder}: {pictures} PNG files of the split '{split}' where {expected} were expected; delete the "
-                "folder and prepare the data set again"
+                f"{folder}: {pictures} PNG files of the split '{split}' where {expected} were expected; move the "
+                "folder away and prepare the data set again"
             )
         return fingerprint(found, folder)
 
