@@ -72,7 +72,7 @@ def read(path: Path, model: type[M]) -> M:
         _, line, where, what = min(
             (error["type"] == "too_short", *_explain(written, error)) for error in errors.errors()
         )
-        raise UserError(f"{path}:{line}: {where}: {what}") from None
+        raise UserError(f"{path}:{line}: {_one_line(f'{where}: {what}')}") from None
 
 
 def as_yaml(content: object, *, width: int) -> str:
@@ -132,7 +132,7 @@ def _parsed(path: Path) -> Any:
         return reader.load(text)
     except DuplicateKeyError as error:
         name = str(error.problem).partition('"')[2].partition('"')[0]
-        raise UserError(f"{path}:{_mark(error)}: field '{name}' is given twice; remove one") from None
+        raise UserError(f"{path}:{_mark(error)}: field '{_one_line(name)}' is given twice; remove one") from None
     except MarkedYAMLError as error:
         raise UserError(f"{path}:{_mark(error)}: not YAML: {_one_line(error.problem)}") from None
     except Exception as error:  # a scalar that is not what its tag says can raise anything
@@ -197,4 +197,5 @@ def _mark(error: MarkedYAMLError) -> int:
 
 
 def _one_line(error: object) -> str:
-    return " ".join(str(error).split())
+    """A message, which may quote anything that is in the file, fit to be shown."""
+    return "".join(filter(str.isprintable, " ".join(str(error).split())))

@@ -118,6 +118,15 @@ def test_hostile_files_are_one_line(fails, content: str | bytes, tmp_path: Path)
     assert not Path("/tmp/touched").exists()
 
 
+def test_what_a_file_says_is_shown_without_control_characters(fails) -> None:
+    for content in (
+        '"a\\nb\\e[31m": 1',
+        'title: a\nfree: {}\nparts: {"\\e[2J": {size: "\\u202e\\n"}}',
+        '"\\e": 1\n"\\e": 2',
+    ):
+        assert fails(content).isprintable()
+
+
 def test_the_number_of_values_is_limited_while_they_are_read(fails, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(documents, "MOST_VALUES", 100)
     assert "not YAML: more than 100 values" in fails("\n".join(f"k{n}: 1" for n in range(200)))
