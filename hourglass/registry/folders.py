@@ -61,7 +61,7 @@ def import_folders() -> None:
         package = ModuleType(f"hourglass_include_{sha256(str(folder).encode()).hexdigest()[:12]}")
         package.__path__ = [str(folder)]
         sys.modules[package.__name__] = package
-        for file in sorted(folder.glob("[!_]*.py")):
+        for file in sorted(folder.glob("[!._]*.py")):
             try:
                 importlib.import_module(f"{package.__name__}.{file.stem}")
             except Exception as error:  # whatever a user's file may raise

@@ -13,7 +13,7 @@ from hourglass.bench.datasets.archive_source import Archive, ArchiveSource
 from hourglass.bench.datasets.base import Dataset
 from hourglass.bench.datasets.classes import categories
 from hourglass.bench.datasets.folders import RasterDataset
-from hourglass.bench.datasets.rasters import read_semantic
+from hourglass.bench.datasets.rasters import is_image, read_semantic
 
 CATEGORIES = categories(
     (
@@ -63,6 +63,7 @@ class _Cityscapes(ArchiveSource):
                 folder / "gtFine" / split / image.parent.name / image.name.replace("leftImg8bit", "gtFine_labelIds"),
             )
             for image in sorted((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
+            if is_image(image)
         ]
         reader = partial(read_semantic, values=[category.id for category in CATEGORIES])
         return RasterDataset(self.name, split, CATEGORIES, folder, paths, reader)

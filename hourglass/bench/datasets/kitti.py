@@ -80,7 +80,7 @@ def read_list(folder: Path) -> list[tuple[str, str]]:
         UserError: The list is missing or is another.
     """
     try:
-        lines = [line.split() for line in (folder / LIST).read_text(encoding="utf-8").splitlines()]
+        lines = [line.split() for line in (folder / LIST).read_text(encoding="utf-8", errors="replace").splitlines()]
     except FileNotFoundError:
         raise UserError(f"{folder / LIST}: no such file; prepare the data set again") from None
     if any(len(line) != 3 or ".." in path or path.startswith("/") for line in lines for path in line[:2]):

@@ -86,7 +86,6 @@ def extract(labeled: Path, splits: Path, folder: Path, split: str) -> None:
         UserError: A file is not what it should be, or h5py is missing.
     """
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
     try:
         import h5py
@@ -102,9 +101,9 @@ def extract(labeled: Path, splits: Path, folder: Path, split: str) -> None:
                 _write(file, number - 1, folder / split)
     except UserError:
         raise
-    except (MatReadError, KeyError, IndexError, TypeError, ValueError, OSError, NotImplementedError) as error:
+    except Exception as error:  # what is damaged can raise anything
         reason = " ".join(str(error).split())
-        raise UserError(f"{labeled}, {splits}: cannot be read ({reason}); delete them and prepare again") from error
+        raise UserError(f"{labeled}, {splits}: cannot be read ({reason}); get them anew and prepare again") from error
 
 
 def _array(file: Any, name: str) -> Any:

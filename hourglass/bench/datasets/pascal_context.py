@@ -67,7 +67,7 @@ class _PascalContext(ArchiveSource):
     def open(self, folder: Path, task: str, split: str) -> Dataset:
         path = folder / LIST / f"{split}.txt"
         try:
-            stems = path.read_text(encoding="utf-8").split()
+            stems = path.read_text(encoding="utf-8", errors="replace").split()
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; prepare the data set again") from None
         paths = [(folder / VOC / "JPEGImages" / f"{stem}.jpg", folder / LABELS / f"{stem}.png") for stem in stems]
@@ -99,7 +99,9 @@ def draw(annotations: Path, folder: Path, split: str) -> None:
         for image in track(images, f"drawing labels of pascal-context/{split}", transient=True):
             stems.append(PurePosixPath(image["file_name"]).stem)
             write_pixels(folder / LABELS / f"{stems[-1]}.png", _labels(image, segments[image["image_id"]]))
-    except (KeyError, TypeError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # what is damaged can raise anything
         reason = f"field {error} is missing or unknown" if isinstance(error, KeyError) else str(error)
         raise UserError(f"{annotations}: not the merged annotations of PASCAL in Detail ({reason})") from error
     write_text(folder / LIST / f"{split}.txt", "".join(f"{stem}\n" for stem in sorted(stems)))

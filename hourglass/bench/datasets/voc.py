@@ -71,7 +71,7 @@ def read_boxes(path: Path, image_id: int, categories: Sequence[Category]) -> Ins
         objects = [(_text(node, "name"), _corners(node), _flag(node)) for node in root.findall("object")]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; prepare the data set again") from None
-    except (ElementTree.ParseError, ValueError) as error:
+    except (ElementTree.ParseError, LookupError, ValueError) as error:
         raise UserError(f"{path}: not a VOC annotation ({error}); restore the file") from error
 
     label_of = {category.name: label for label, category in enumerate(categories)}

@@ -135,7 +135,7 @@ def files(tables: Path) -> list[Path]:
         UserError: There are none.
     """
     folder = tables / "definitions"
-    found = sorted(folder.glob("*.yaml"))
+    found = sorted(folder.glob("[!.]*.yaml"))
     if not found:
         raise UserError(f"{folder}: holds no table definitions; run from the project's folder or give --tables")
     return found

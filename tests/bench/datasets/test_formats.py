@@ -159,6 +159,14 @@ def test_panoptic_maps_come_back(tmp_path):
     assert sample.target.segments == _panoptic().segments
 
 
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 2)])
+def test_panoptic_maps_of_too_few_channels_are_named(tmp_path, shape):
+    data = _write_panoptic(tmp_path, _panoptic())
+    write_pixels(tmp_path / "panoptic_val" / "x.png", np.zeros(shape, np.uint8))
+    with pytest.raises(UserError, match=r"x\.png: has [12] channels; a panoptic PNG has three"):
+        data[0]
+
+
 def test_panoptic_boxes_are_those_of_the_segments(tmp_path):
     annotation = panoptic.annotate(_panoptic(), image_id=1, file_name="x.png", categories=CATEGORIES)
     assert [info["bbox"] for info in annotation["segments_info"]] == [[1, 0, 2, 2], [0, 1, 2, 1]]
@@ -217,6 +225,7 @@ def read_back(tmp_path, content):
     [
         ({"image_id": True}, "images.0: True is no whole number"),
         ({"image_id": "five"}, "images.0: invalid literal"),
+        ({"image_id": float("inf")}, "images.0: cannot convert float infinity"),
         ({"image_height": 0}, "images.0: is 6 x 0 pixels"),
         ({"image_file_name": "../../etc/passwd"}, "images.0: file_name: '../../etc/passwd' leads out of the folder"),
         ({"image_file_name": "/etc/passwd"}, "leads out of the folder"),
@@ -227,12 +236,22 @@ def read_back(tmp_path, content):
         ({"annotation_bbox": [1, 1, -2, 2]}, r"annotations.0: its bbox is \[1, 1, -2, 2\]"),
         ({"annotation_bbox": [float("nan"), 1, 2, 2]}, "its bbox is"),
         ({"annotation_bbox": [1, 1, float("inf"), 2]}, "its bbox is"),
+        ({"annotation_bbox": [1, 1, 10**400, 2]}, "annotations.0: int too large"),
+        (
+            {"annotation_bbox": [-9, 1, 2, 2]},
+            r"annotations.0: its bbox \[-9, 1, 2, 2\] is beyond an image of 6 x 4 pix",
+        ),
+        ({"annotation_bbox": [1, 5, 2, 2]}, "is beyond an image of 6 x 4 pixels"),
         ({"annotation_bbox": [1, 1, 2]}, "annotations.0: not enough values"),
         ({"annotation_bbox": None}, "annotations.0: field 'bbox' is missing"),
         ({"annotation_area": float("nan")}, "its area is nan"),
         ({"annotation_category_id": 7.5}, "7.5 is no whole number"),
         ({"annotation_segmentation": [[1, 1, 4, float("nan"), 4, 3]]}, "is no polygon"),
         ({"annotation_segmentation": [[1, 1, 4, 1, 4]]}, "is no polygon"),
+        ({"annotation_segmentation": ["12345678"]}, "is no polygon"),
+        ({"annotation_segmentation": [[0, 0, 6, 0, 6, 9]]}, "is beyond an image of 6 x 4 pixels"),
+        ({"annotation_segmentation": [[-7, 0, 6, 0, 6, 3]]}, "is beyond an image of 6 x 4 pixels"),
+        ({"annotation_segmentation": [[0, 0, 1e9, 0, 6, 3]], "annotation_area": None}, "is beyond an image"),
         ({"annotation_segmentation": "all"}, "expected polygons or run lengths"),
         (
             {"annotation_segmentation": {"size": [6, 4], "counts": [24]}},
@@ -248,6 +267,28 @@ def test_what_cannot_be_in_a_coco_file_is_named(tmp_path, changes, message):
         read_back(tmp_path, coco(**changes))
     assert str(caught.value).startswith(f"{tmp_path / 'a.json'}: ")
     assert "\n" not in str(caught.value)
+
+
+def test_objects_may_reach_a_little_over_the_border(tmp_path):
+    content = coco(annotation_bbox=[-1, 1, 4, 2], annotation_segmentation=[[-1, 1, 3, 1, 3, 3, -1, 3]])
+    (annotation,) = read_back(tmp_path, content).annotations[5]
+    assert annotation["bbox"] == [-1, 1, 4, 2]
+    assert masks.decode(annotation["segmentation"], (4, 6)).sum() == 6
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, 1], "two of them have the same id"),
+        ([1, 1.5], "1.5 is no whole number"),
+        ([1, float("inf")], "cannot convert float infinity"),
+    ],
+)
+def test_categories_have_ids_of_their_own(tmp_path, ids, message):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"categories": [{"id": number, "name": str(number)} for number in ids]}))
+    with pytest.raises(UserError, match=f"a.json: categories: {message}"):
+        files.read_categories(path)
 
 
 def test_nothing_counts_twice(tmp_path):

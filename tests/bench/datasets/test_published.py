@@ -98,6 +98,15 @@ def test_cityscapes_maps_label_ids_to_train_ids(load):
     ]
 
 
+def test_files_that_macos_leaves_are_no_images(load):
+    data = load("cityscapes")
+    for image, labels in data.paths:
+        for path in (image, labels):
+            path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    again = datasets.DATASETS.get("cityscapes").open(data.root, "semantic-segmentation", "val")
+    assert again.paths == data.paths
+
+
 def test_pascal_context_draws_segments_over_a_background_that_counts(load):
     data = load("pascal-context")
     assert len(data.categories) == 60
@@ -270,9 +279,9 @@ def test_small_kitti_images_are_named(load):
         data[0]
 
 
-@pytest.mark.parametrize("line", ["a.png b.png\n", "../../a.png b.png 721.5\n", "/etc/a.png b.png 721.5\n"])
+@pytest.mark.parametrize("line", ["a.png b.png\n", "\xff b\n", "../../a.png b.png 721.5\n", "/etc/a.png b.png 721.5\n"])
 def test_lists_that_are_none_are_refused(tmp_path, line):
-    (tmp_path / kitti.LIST).write_text(line)
+    (tmp_path / kitti.LIST).write_text(line, encoding="latin-1")
     with pytest.raises(UserError, match="lines must have an image, a depth map and a focal length"):
         kitti.read_list(tmp_path)
 
@@ -284,6 +293,7 @@ def test_lists_that_are_none_are_refused(tmp_path, line):
         (lambda content: content["annos_segmentation"][0].update(category_id=3), "field 3 is missing or unknown"),
         (lambda content: content["annos_segmentation"][0].update(segmentation=None), "segmentation: expected polygons"),
         (lambda content: content["annos_segmentation"][0]["segmentation"].update(size=[9, 9]), "not the merged"),
+        (lambda content: content["images"][0].update(height=float("inf")), "cannot convert float infinity"),
     ],
 )
 def test_broken_merged_annotations_are_one_line(change, expected, archives, tmp_path):
@@ -320,7 +330,7 @@ def test_a_scene_cannot_lead_out_of_the_folder(archives, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["link", "external link", "raw data", "virtual", "shape", "negative", "beyond 16 bits", "nan"]
+    "kind", ["link", "external link", "raw data", "virtual", "shape", "scene", "negative", "beyond 16 bits", "nan"]
 )
 def test_nyu_files_hold_their_own_pixels(archives, tmp_path, kind):
     """HDF5 can show any file of the disk as an image."""
@@ -333,6 +343,8 @@ def test_nyu_files_hold_their_own_pixels(archives, tmp_path, kind):
         shape = file["images"].shape
         if kind in ("negative", "beyond 16 bits", "nan"):
             file["rawDepths"][0, 0, 0] = {"negative": -1, "beyond 16 bits": 66, "nan": float("nan")}[kind]
+        elif kind == "scene":
+            file["sceneTypes"][0, 0] = file["#refs#"].ref
         elif kind == "link":
             file.move("images", "other")
             file["images"] = h5py.SoftLink("/other")

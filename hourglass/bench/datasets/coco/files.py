@@ -53,7 +53,7 @@ def read(path: Path) -> AnnotationFile:
 
     Raises:
         UserError: The file is missing, is no JSON, lacks a field, or says what cannot be: an image twice, a path out of
-            the folder, a box that is no number, a mask of another size than its image.
+            the folder, a box that is no number or beyond its image, a mask of another size.
     """
     content = _load(path)
     where = "the file"
@@ -86,7 +86,7 @@ def read(path: Path) -> AnnotationFile:
             annotations[image.id].append(annotation)
     except KeyError as error:
         raise UserError(f"{path}: {where}: field {error} is missing; the file is not in COCO's format") from error
-    except (TypeError, ValueError, AttributeError) as error:
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: {where}: {' '.join(str(error).split())}; the file is not in COCO's format") from error
     return AnnotationFile(
         tuple(images[image] for image in annotations), {image: tuple(listed) for image, listed in annotations.items()}
@@ -97,8 +97,11 @@ def _instance(entry: Mapping[str, Any], image: ImageInfo) -> dict[str, Any]:
     left, top, width, height = (float(number) for number in entry["bbox"])
     if not all(map(isfinite, (left, top, width, height))) or width < 0 or height < 0:
         raise ValueError(f"its bbox is {entry['bbox']}")
+    if left > image.width or top > image.height or left + width < 0 or top + height < 0:
+        raise ValueError(f"its bbox {entry['bbox']} is beyond an image of {image.width} x {image.height} pixels")
     annotation = {
         **entry,
+        "bbox": [left, top, width, height],
         "image_id": image.id,
         "category_id": _whole(entry["category_id"]),
         "iscrowd": _whole(entry.get("iscrowd", 0)),
@@ -143,13 +146,15 @@ def read_categories(path: Path) -> tuple[Category, ...]:
     """The categories that an instances or panoptic JSON file lists; without ``isthing``, they are things.
 
     Raises:
-        UserError: The file is missing, is no JSON or lacks a field.
+        UserError: The file is missing, is no JSON, lacks a field or lists an id twice.
     """
     content = _load(path)
     try:
-        listed = [(int(entry["id"]), str(entry["name"]), entry.get("isthing", 1)) for entry in content["categories"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        listed = [(_whole(entry["id"]), str(entry["name"]), entry.get("isthing", 1)) for entry in content["categories"]]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: categories: {error} is missing or of another kind; not in COCO's format") from error
+    if len({number for number, _, _ in listed}) < len(listed):
+        raise UserError(f"{path}: categories: two of them have the same id; give each its own")
     things = [number for number, _, isthing in listed if isthing]
     return classes.categories([(number, name) for number, name, _ in listed], things=things)
 

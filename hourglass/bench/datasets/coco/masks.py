@@ -21,14 +21,13 @@ def require(segmentation: Any, size: tuple[int, int]) -> None:
     """Make sure that a COCO segmentation is one, of an image of (H, W) pixels.
 
     Raises:
-        ValueError: It is none of COCO's forms, of another size, or has corners that are no numbers.
+        ValueError: It is none of COCO's forms, of another size, or has corners that are no numbers or far from it.
     """
     from faster_coco_eval.core import mask as rle
 
     if isinstance(segmentation, list) and segmentation:
         for polygon in segmentation:
-            if len(polygon) < 4 or len(polygon) % 2 or not all(isfinite(float(number)) for number in polygon):
-                raise ValueError(f"segmentation: {str(polygon)[:60]} is no polygon")
+            _require_polygon(polygon, *size)
     elif isinstance(segmentation, dict) and isinstance(segmentation.get("counts"), (list, str, bytes)):
         found = tuple(segmentation.get("size", ()))
         if found != tuple(size):
@@ -44,6 +43,18 @@ def require(segmentation: Any, size: tuple[int, int]) -> None:
             raise ValueError(f"segmentation: {error}") from error
     else:
         raise ValueError("segmentation: expected polygons or run lengths; these annotations have boxes only")
+
+
+def _require_polygon(polygon: Any, height: int, width: int) -> None:
+    said = f"segmentation: {str(polygon)[:60]}"
+    if not isinstance(polygon, list) or len(polygon) < 4 or len(polygon) % 2:
+        raise ValueError(f"{said} is no polygon")
+    if not all(isinstance(number, (int, float)) and isfinite(number) for number in polygon):
+        raise ValueError(f"{said} is no polygon")
+    # Corners may lie a little outside; the memory that drawing takes grows with how far.
+    for numbers, side in ((polygon[::2], width), (polygon[1::2], height)):
+        if min(numbers) < -side or max(numbers) > 2 * side:
+            raise ValueError(f"{said} is beyond an image of {width} x {height} pixels")
 
 
 def compress(segmentation: Any, size: tuple[int, int]) -> dict[str, Any]:

@@ -42,8 +42,9 @@ def read(annotation: Mapping[str, Any], folder: Path, categories: Sequence[Categ
 
     path = folder / annotation["file_name"]
     pixels = read_pixels(path)
-    if pixels.ndim != 3:
-        raise UserError(f"{path}: has one channel; a panoptic PNG has three")
+    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+    if channels < 3:
+        raise UserError(f"{path}: has {channels} channels; a panoptic PNG has three")
     ids = rgb_to_ids(pixels)
     present, areas = np.unique(ids, return_counts=True)
     area_of = dict(zip(present.tolist(), areas.tolist(), strict=True))
