@@ -164,6 +164,25 @@ def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
     assert {path: path.stat().st_mtime_ns for path in done} == done
 
 
+def test_jobs_that_outlive_their_snakemake_keep_the_next_run_away(folder: Any) -> None:
+    (folder.path / "slow").touch()
+    with subprocess.Popen(
+        folder.snakemake("--cores", "1"),
+        cwd=folder.path,
+        env=folder.environment,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    ) as run:
+        _wait_until((folder.path / "calls.txt").exists)
+        run.kill()
+        run.wait()
+        again = folder.run()
+        os.killpg(run.pid, signal.SIGKILL)
+    assert again.returncode
+    assert "of a run that was killed still runs here; wait until it has ended, or end it with `kill" in again.stdout
+    assert len(folder.calls()) == 1, "nothing was measured beside it"
+
+
 def test_a_killed_run_loses_at_most_its_shard(folder: Any) -> None:
     folder.suite.write_text(folder.suite.read_text() + "shards: 2\n")
     baseline = "results/tiny/looking.eye.near.baseline.full"

@@ -116,7 +116,7 @@ def load(results: Path, case: Case, measurement: Measurement) -> Record | None:
     path = path_of(results, case, measurement)
     try:
         record = Record.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}; delete it and measure again") from None

@@ -77,6 +77,20 @@ def test_a_commit_that_git_does_not_tell_is_said_before_anything_is_measured(
     assert not Path("results").exists()
 
 
+def test_results_that_cannot_be_written_are_said_before_anything_is_measured(
+    run, tmp_path: Path, suite: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOURGLASS_COMMIT", "c" * 40)
+    monkeypatch.chdir(tmp_path)
+    Path("results").write_text("a file where a folder should be")
+    for name in ("costs", "accuracies", "speed"):
+        monkeypatch.setattr(cases, name, lambda *_, **__: pytest.fail("it was measured"))
+    for command, case in (("cost", 0), ("accuracy", 0), ("speed", 1)):
+        code, out, err = run(command, "example.yaml", suite.cases[case].id)
+        assert (code, out) == (2, "")
+        assert re.fullmatch(r"hourglass: results/.*: cannot be written: .*; make its folder writable.*\n", err)
+
+
 def test_without_a_gpu_its_check_is_one_line(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     code, out, err = run("gpu-check")
