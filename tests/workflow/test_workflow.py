@@ -214,6 +214,14 @@ def test_a_bad_suite_is_one_line_before_any_job(folder: Any, old: str, new: str,
     assert not folder.results.exists()
 
 
+@pytest.mark.parametrize("name", ["123", ""])
+def test_a_name_that_snakemake_reads_as_something_else_is_one_line(folder: Any, name: str) -> None:
+    run = folder.command(sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--config", f"suite={name}")
+    assert run.returncode
+    assert f"hourglass: unknown suite '{name}'; known: " in run.stdout
+    assert "Traceback" not in run.stdout
+
+
 def test_a_suite_may_lie_in_a_folder_with_a_space(folder: Any) -> None:
     (folder.path / "my suites").mkdir()
     moved = folder.suite.rename(folder.path / "my suites" / "tiny.yaml")

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from hourglass.bench.datasets.base import IGNORED, Category, Dataset, Source
 from hourglass.bench.datasets.classes import categories
@@ -16,6 +16,7 @@ from hourglass.bench.storage.documents import Document, invalid
 from hourglass.registry import UserError
 
 SPLIT = "all"
+Positive = Annotated[float, Field(strict=True, gt=0)]
 
 
 class FolderDefinition(Document):
@@ -38,10 +39,10 @@ class FolderDefinition(Document):
     images: str = "images"
     masks: str | None = None
     categories: tuple[str, ...] = ()
-    values: tuple[Annotated[int, Field(ge=0, le=254)], ...] | None = None
+    values: tuple[Annotated[int, Field(strict=True, ge=0, le=254)], ...] | None = None
     depth: str | None = None
-    units_per_metre: PositiveFloat | None = None
-    max_depth: PositiveFloat | None = None
+    units_per_metre: Positive | None = None
+    max_depth: Positive | None = None
     instances: str | None = None
     panoptic: str | None = None
 

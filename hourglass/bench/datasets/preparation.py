@@ -50,7 +50,8 @@ def prepare(source: Source, name: str, folder: Path, split: str, own: Path | Non
 def read_ready(folder: Path) -> dict[str, Any]:
     """What ``ready.json`` says; nothing if there is none, or not one of this project."""
     content = _read_json(folder / READY)
-    return content if {"version", "location", "splits"} <= set(content) else {}
+    kinds = {"version": str, "location": str, "splits": dict}
+    return content if all(isinstance(content.get(name), kind) for name, kind in kinds.items()) else {}
 
 
 def _is_ready(source: Source, folder: Path, split: str) -> bool:
@@ -89,7 +90,7 @@ def _is_users(folder: Path) -> bool:
 
 def _fill(source: Source, folder: Path, split: str) -> str:
     """Fill a folder beside, verify it, and move its files to where they belong; the split's fingerprint."""
-    written = _read_json(folder / WRITTEN)
+    written = _read_written(folder)
     if written and written["version"] != source.version:
         _remove(folder, written["files"])
         write_json(folder / WRITTEN, {"version": source.version, "files": {}})
@@ -123,7 +124,7 @@ def _start(unfinished: Path, version: str) -> None:
 def _publish(unfinished: Path, folder: Path, version: str) -> None:
     """Move all files; the list of what is written is always ahead of what is."""
     arriving = _state(unfinished)
-    written = _read_json(folder / WRITTEN).get("files", {})
+    written = _read_written(folder).get("files", {})
     replaced = {name for name in arriving if _occupied(folder / name) and not _unchanged(folder, name, written)}
     for name in sorted(replaced):
         target = folder / name
@@ -173,6 +174,12 @@ def _state(folder: Path) -> Written:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     states = ((path, path.stat()) for path in files)
     return {path.relative_to(folder).as_posix(): [state.st_size, state.st_mtime_ns] for path, state in states}
+
+
+def _read_written(folder: Path) -> dict[str, Any]:
+    """The list of what this project wrote; nothing if it is damaged, so that nothing is taken for the project's."""
+    content = _read_json(folder / WRITTEN)
+    return content if "version" in content and isinstance(content.get("files"), dict) else {}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -7,12 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import PositiveInt, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.models.card import ModelCard
 from hourglass.bench.storage.documents import Document, invalid
 
+Side = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+"""Pixels of an image's height or width."""
 HUB_TASKS = (
     "semantic-segmentation",
     "depth-estimation",
@@ -46,7 +48,7 @@ class ModelDefinition(Document):
     pretrained: bool = True
     head: str | None = None
     labels: Literal["names", "order"] = "names"
-    image_size: tuple[PositiveInt, PositiveInt]
+    image_size: tuple[Side, Side]
 
     @model_validator(mode="after")
     def _is_one_model(self) -> ModelDefinition:

@@ -33,6 +33,8 @@ FULL = "full"
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 Count = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 """A number of things: a whole one, and no larger than makes sense of anything here."""
+Number = Annotated[float, Field(strict=True)]
+"""One that is written as a number: `true` is none."""
 Jobs = Annotated[int, Field(strict=True, ge=1, le=1_000)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Precision = Literal["float32", "bfloat16", "float16"]
@@ -116,8 +118,8 @@ class Criterion(Document):
     """
 
     metric: str
-    floor: float
-    tolerance: float = Field(ge=0)
+    floor: Number
+    tolerance: Number = Field(ge=0)
 
 
 class SpeedTolerance(Document):
@@ -132,11 +134,11 @@ class SpeedTolerance(Document):
         control: How far from 1 the baseline's ratio to itself may be before the machine is said to be not quiet.
     """
 
-    change: float = Field(default=0.05, gt=0, lt=1)
-    together: float = Field(default=0.02, gt=0, lt=1)
-    run: float = Field(default=0.012, ge=0, lt=1)
-    machine: float = Field(default=0.25, gt=0, lt=1)
-    control: float = Field(default=0.05, gt=0, lt=1)
+    change: Number = Field(default=0.05, gt=0, lt=1)
+    together: Number = Field(default=0.02, gt=0, lt=1)
+    run: Number = Field(default=0.012, ge=0, lt=1)
+    machine: Number = Field(default=0.25, gt=0, lt=1)
+    control: Number = Field(default=0.05, gt=0, lt=1)
 
 
 class Timing(Document):
@@ -150,8 +152,8 @@ class Timing(Document):
         rounds: How often it runs at least at batch 1; four times, or so often if that is less, at the larger batch.
     """
 
-    latency: float = Field(default=1.5, ge=0)
-    throughput: float = Field(default=1.0, ge=0)
+    latency: Number = Field(default=1.5, ge=0, le=3600)
+    throughput: Number = Field(default=1.0, ge=0, le=3600)
     rounds: Count = 9
 
 

@@ -203,6 +203,25 @@ def test_a_file_that_is_called_like_the_record_is_not_replaced(tmp_path, letters
     assert (tmp_path / "letters" / "ready.json").read_text() == "mine"
 
 
+@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"version": "1"}', '{"version": "1", "files": 3}'])
+def test_a_damaged_list_of_what_was_written_makes_nothing_the_projects(tmp_path, letters, damaged):
+    folder = put(datasets.prepare("letters", root=tmp_path), {"test-a": "corrected by hand"})
+    (folder / WRITTEN).write_text(damaged)
+    letters.version = "2"
+    with pytest.raises(UserError, match=r"letters/test-a: is in the way, and this project did not write it; move it"):
+        datasets.prepare("letters", root=tmp_path)
+    assert files(folder) == {"test-a": "corrected by hand", "test-b": "b"}
+
+
+@pytest.mark.parametrize("damaged", ["{", '{"version": "1", "location": 3, "splits": {}}', '{"version": "1"}'])
+def test_a_damaged_record_is_one_line(tmp_path, letters, damaged):
+    (datasets.prepare("letters", root=tmp_path) / READY).write_text(damaged)
+    with pytest.raises(UserError, match=r"'test' is not prepared; run `hourglass prepare letters`"):
+        datasets.open_split("letters", "spelling", root=tmp_path)
+    with pytest.raises(UserError, match=r"ready\.json: is in the way, and this project did not write it; move it away"):
+        datasets.prepare("letters", root=tmp_path)
+
+
 def test_what_is_complete_but_for_the_record_is_not_made_again(tmp_path, letters):
     """Snakemake removes the outputs of a job before it starts."""
     folder = datasets.prepare("letters", root=tmp_path)

@@ -84,6 +84,8 @@ def test_a_case_changes_with_the_version_of_its_suite(suite: Suite, tmp_path: Pa
         ("start: 3", "start: x", "12: experiments.0.methods.hourglass.strong.start", "method 'hourglass': plan.start "),
         ("start: 3, ", "", "12: experiments.0.methods.hourglass.strong", "method 'hourglass': setting 'start' is miss"),
         ("tolerance: 0.002", "tolerance: -1", "8: experiments.0.accuracy.tolerance", "should be greater than or"),
+        ("tolerance: 0.002", "tolerance: true", "8: experiments.0.accuracy.tolerance", "should be a valid number"),
+        ("title: An", "timing: { latency: 1e9 }\ntitle: An", "3: timing.latency", "less than or equal to 3600"),
         ("mild:", "Mild:", "11: experiments.0.methods.hourglass.Mild", "String should match pattern"),
         ("title: An", "shards: 1000000\ntitle: An", "3: shards", "should be less than or equal to 1000"),
         ("title: An", f"seed: {10**30}\ntitle: An", "3: seed", "should be less than 9223372036854775808"),
