@@ -59,7 +59,13 @@ def merge(results: Path, case: Case, shards: int) -> stored.Record:
 
     parts = _all(results, case, shards)
     provenance = {"shards": shards, **_common(parts)}
-    measured = measuring.merged(case.task, [cast("Partial", part.partial) for part in parts.values()])
+    try:
+        measured = measuring.merged(case.task, [cast("Partial", part.partial) for part in parts.values()])
+    except UserError:
+        raise
+    except Exception as error:  # what is damaged can raise anything
+        folder = next(iter(parts)).parent
+        raise UserError(f"{folder}: one of them is damaged ({error}); delete them and run the suite again") from error
     return stored.record("accuracy", case, measured["values"], measured["samples"], provenance)
 
 

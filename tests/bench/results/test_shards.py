@@ -57,6 +57,17 @@ def test_a_damaged_shard_is_named(case: Case, tmp_path: Path, content: str) -> N
         shards.merge(tmp_path, case, 2)
 
 
+@pytest.mark.parametrize("changes", [{"state": 3}, {"state": None}, {"categories": 3}, {"samples": None}])
+def test_a_shard_with_another_content_is_one_line(case: Case, tmp_path: Path, changes: dict[str, object]) -> None:
+    for number in (1, 2):
+        path = save(tmp_path, case, number)
+        stored = json.loads(path.read_text())
+        stored["partial"] |= changes
+        path.write_text(json.dumps(stored))
+    with pytest.raises(UserError, match=r"shards: one of them is damaged \(.*\); delete them and run the suite again"):
+        shards.merge(tmp_path, case, 2)
+
+
 @pytest.mark.parametrize("name", ["code", "weights", "settings", "data"])
 def test_shards_of_different_measurements_are_not_merged(case: Case, tmp_path: Path, name: str) -> None:
     save(tmp_path, case, 1)
