@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hourglass.bench.results.records import Record, record
-from hourglass.bench.suites.suite import Case, Suite
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Suite
 
 SUITE = """\
 name: example

@@ -16,7 +16,7 @@ from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.progress import Event, Progress
 from hourglass.bench.results.state import State
 from hourglass.bench.results.verdict import findings, in_numbers, passed, where
-from hourglass.bench.suites.suite import MEASUREMENTS
+from hourglass.bench.suites.case import MEASUREMENTS
 from hourglass.bench.tables.model import Table as FinishedTable
 from hourglass.bench.tables.terminal import show
 

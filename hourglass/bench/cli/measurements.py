@@ -29,7 +29,7 @@ from hourglass.registry import UserError
 
 if TYPE_CHECKING:
     from hourglass.bench.measuring import Result
-    from hourglass.bench.suites.suite import Case, Measurement
+    from hourglass.bench.suites.case import Case, Measurement
 
     Attempts = Iterator[tuple[Case, Callable[[], Path]]]
     """Cases, and what finishes the measurement of each and stores it; the file."""

@@ -9,7 +9,8 @@ import torch
 
 from hourglass.bench import datasets
 from hourglass.bench.measuring import cases as measuring
-from hourglass.bench.suites.suite import Case, Experiment, Suite
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Experiment, Suite
 
 TOLERANCES = {"float32": 0.002, "float16": 0.01, "bfloat16": 0.02}
 """How far a metric may be from the CPU's in float32, in its own unit. float32 differs by the order of sums alone."""

@@ -28,7 +28,8 @@ from hourglass.bench.measuring.types import Partial, Result, Shard
 from hourglass.bench.measuring.untouched import UntouchedTargets
 from hourglass.bench.models import weights
 from hourglass.bench.models.inference import Inference, whole
-from hourglass.bench.suites.suite import BASELINE, Case, Timing
+from hourglass.bench.suites.case import BASELINE, Case
+from hourglass.bench.suites.suite import Timing
 from hourglass.registry import UserError
 
 

@@ -20,7 +20,7 @@ from hourglass.bench.measuring.cost import measure_cost
 from hourglass.bench.measuring.running import FORMATS, Runner, device_named, example, placed, reproducible
 from hourglass.bench.measuring.speed import measure_speed
 from hourglass.bench.models.inference import Inference, whole
-from hourglass.bench.suites.suite import USUAL_FORMAT, MemoryFormat, Precision
+from hourglass.bench.suites.case import USUAL_FORMAT, MemoryFormat, Precision
 from hourglass.bench.tasks import Task
 
 Plans = Mapping[str, Plan | Mapping[str, Any]]

@@ -20,7 +20,7 @@ from hourglass import methods
 from hourglass.bench import backends, models
 from hourglass.bench.datasets.base import fingerprint
 from hourglass.bench.models.definition import ModelDefinition
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 from hourglass.registry import UserError, included
 
 PACKAGE = Path(__file__).parents[2]

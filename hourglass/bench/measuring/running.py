@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from hourglass.bench.datasets import Dataset
 from hourglass.bench.models.inference import Inference, whole
-from hourglass.bench.suites.suite import USUAL_FORMAT, MemoryFormat
+from hourglass.bench.suites.case import USUAL_FORMAT, MemoryFormat
 from hourglass.registry import UserError
 
 FORMATS: dict[MemoryFormat, torch.memory_format] = {

@@ -10,7 +10,8 @@ from hourglass.bench.pictures.layers import GRADUAL, decoded, difference, encode
 from hourglass.bench.report.fronts import method_of
 from hourglass.bench.report.words import amount, anchor, changed, loss
 from hourglass.bench.results.gallery import Entry
-from hourglass.bench.suites.suite import Case, Experiment
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Experiment
 from hourglass.bench.tables.content import Content
 from hourglass.bench.tasks import target_name
 from hourglass.bench.tasks.metric import Metric

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from hourglass.bench.report.plots import Chart, Point
 from hourglass.bench.report.words import amount, case_target, changed
-from hourglass.bench.suites.suite import Case, Experiment
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Experiment
 from hourglass.bench.tables.content import KEEP, Content
 
 

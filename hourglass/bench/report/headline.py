@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from hourglass.bench.report.exhibition import Exhibition, Shot
 from hourglass.bench.report.fronts import method_of
 from hourglass.bench.report.words import amount, case_target, changed, is_worse
-from hourglass.bench.suites.suite import Case, Experiment
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Experiment
 from hourglass.bench.tables.content import KEEP, Content
 
 

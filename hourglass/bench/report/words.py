@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 from hourglass.bench.tasks.metric import Metric
 
 

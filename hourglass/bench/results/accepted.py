@@ -12,7 +12,8 @@ from hourglass.bench.results.judging import KEPT_SPEED, Metrics, judged_quantiti
 from hourglass.bench.results.records import Comparable, Record, comparable
 from hourglass.bench.storage.documents import Document, as_yaml, read
 from hourglass.bench.storage.files import write_text
-from hourglass.bench.suites.suite import Measurement, Name, Suite
+from hourglass.bench.suites.case import Measurement, Name
+from hourglass.bench.suites.suite import Suite
 from hourglass.registry import UserError
 
 

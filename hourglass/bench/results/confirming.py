@@ -14,7 +14,8 @@ from hourglass.bench.results.history import machine_of
 from hourglass.bench.results.judging import JUDGED_RATIOS
 from hourglass.bench.results.records import Record, comparable, load, record
 from hourglass.bench.results.speed_change import Estimate, change
-from hourglass.bench.suites.suite import Case, Suite
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Suite
 
 
 def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accepted | None) -> list[Case]:

@@ -14,7 +14,7 @@ from pydantic import Field, StrictFloat, StrictInt, ValidationError
 from hourglass.bench.results.records import path_of as measurement
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_json
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 
 Kind = Literal["image", "truth", "prediction", "clusters"]
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hourglass.bench.results.state import State
-from hourglass.bench.suites.suite import Case, Measurement, Suite
+from hourglass.bench.suites.case import Case, Measurement
+from hourglass.bench.suites.suite import Suite
 
 WHOLE_SPLIT = 1000
 """Images that a case is taken to have if it does not say how many."""

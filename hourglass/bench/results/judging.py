@@ -15,7 +15,8 @@ from hourglass.bench.results.history import machine_of
 from hourglass.bench.results.records import Comparable
 from hourglass.bench.results.speed_change import Change, Estimate, change, change_over_runs, change_together
 from hourglass.bench.results.verdict import Status, Verdict, missing
-from hourglass.bench.suites.suite import Case, Experiment, Measurement, SpeedTolerance, Suite
+from hourglass.bench.suites.case import Case, Measurement
+from hourglass.bench.suites.suite import Experiment, SpeedTolerance, Suite
 from hourglass.bench.tasks.metric import Metric
 
 Results = Mapping[str, Mapping[Measurement, Comparable]]

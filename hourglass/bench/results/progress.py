@@ -12,7 +12,7 @@ from typing import Literal
 
 from hourglass.bench.results.state import State
 from hourglass.bench.storage.files import append_line
-from hourglass.bench.suites.suite import MEASUREMENTS, Case, Measurement
+from hourglass.bench.suites.case import MEASUREMENTS, Case, Measurement
 
 Kind = Literal["started", "finished", "failed"]
 

@@ -17,7 +17,8 @@ from pydantic import Field, StrictFloat, StrictInt, ValidationError
 
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_json
-from hourglass.bench.suites.suite import USUAL_FORMAT, Case, Measurement, Suite
+from hourglass.bench.suites.case import USUAL_FORMAT, Case, Measurement
+from hourglass.bench.suites.suite import Suite
 from hourglass.registry import UserError
 
 SCHEMA_VERSION: Literal[1] = 1

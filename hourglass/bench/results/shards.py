@@ -13,7 +13,7 @@ from hourglass.bench.measuring.types import Partial, Shard
 from hourglass.bench.results import records as stored
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import write_text
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 from hourglass.registry import UserError
 
 MAY_DIFFER = ("commit", "dirty", "machine", "driver", "time")

@@ -12,7 +12,8 @@ from hourglass.bench import datasets, models
 from hourglass.bench.results import requirements
 from hourglass.bench.results.records import Record, load, path_of
 from hourglass.bench.storage.files import write_text
-from hourglass.bench.suites.suite import Case, Measurement, Suite
+from hourglass.bench.suites.case import Case, Measurement
+from hourglass.bench.suites.suite import Suite
 from hourglass.registry import UserError
 
 Status = Literal["finished", "stale", "failed", "missing", "left out"]

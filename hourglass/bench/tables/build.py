@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from hourglass.bench.suites.suite import Case, Experiment
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Experiment
 from hourglass.bench.tables.cells import cell_of, column_of
 from hourglass.bench.tables.content import Content
 from hourglass.bench.tables.definition import TableDefinition

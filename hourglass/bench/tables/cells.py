@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 from hourglass.bench.tables.content import Content, share_kept
 from hourglass.bench.tables.definition import PRINTED, ColumnDefinition
 from hourglass.bench.tables.lines import Line

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import Row, rows
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 
 KEEP = 0.99
 """Share of the baseline's accuracy that a plan in the headline keeps, unless a table says otherwise."""

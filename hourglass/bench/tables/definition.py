@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from hourglass.bench.storage.documents import Document, invalid, read, unknown
-from hourglass.bench.suites.suite import Case, Name, Suite
+from hourglass.bench.suites.case import Case, Name
+from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tables.content import KEEP
 from hourglass.registry import UserError
 

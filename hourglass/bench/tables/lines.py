@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hourglass.bench.suites import published
-from hourglass.bench.suites.suite import Case, Experiment
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Experiment
 
 
 @dataclass(frozen=True)

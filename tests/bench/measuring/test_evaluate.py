@@ -15,7 +15,8 @@ from hourglass.bench.datasets import Category, Sample
 from hourglass.bench.measuring import all_quantities, cases, measure_speed
 from hourglass.bench.measuring.speed import TimingBudget
 from hourglass.bench.models.segmenter import Segmenter
-from hourglass.bench.suites.suite import Case, Timing
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Timing
 from hourglass.registry import UserError
 
 TASK = "semantic-segmentation"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from hourglass.bench.measuring import cases
-from hourglass.bench.suites.suite import Case, Suite
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Suite
 
 DATA = Path("data")
 

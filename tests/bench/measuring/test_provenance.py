@@ -11,7 +11,7 @@ from importlib.metadata import version
 import pytest
 
 from hourglass.bench.measuring.provenance import code_digest, commit, package_versions, provenance
-from hourglass.bench.suites.suite import Case
+from hourglass.bench.suites.case import Case
 from hourglass.registry import UserError
 
 MODULE = sys.modules["hourglass.bench.measuring.provenance"]

@@ -15,7 +15,8 @@ from hourglass.bench.results import gallery
 from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import Record, save
 from hourglass.bench.results.verdict import Verdict
-from hourglass.bench.suites.suite import Case, Suite
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tables.build import build
 from hourglass.bench.tables.content import Content
 from hourglass.bench.tables.definition import load_all

@@ -10,7 +10,8 @@ import pytest
 
 from hourglass.bench.measuring.types import Shard
 from hourglass.bench.results import shards
-from hourglass.bench.suites.suite import Case, Suite
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Suite
 from hourglass.registry import UserError
 
 PROVENANCE = {"code": "c0de", "weights": "feed", "settings": {}, "machine": "one", "time": "1", "data": "beef"}

@@ -11,7 +11,8 @@ from hourglass.bench import datasets, models
 from hourglass.bench.results.jobs import jobs
 from hourglass.bench.results.records import Record, path_of, record, save
 from hourglass.bench.results.state import State, forget_failure, in_numbers, note_failure, states
-from hourglass.bench.suites.suite import Measurement, Suite
+from hourglass.bench.suites.case import Measurement
+from hourglass.bench.suites.suite import Suite
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from hourglass.bench.results.judging import Results, judge, within
 from hourglass.bench.results.records import Comparable, Record, comparable
 from hourglass.bench.results.verdict import Verdict, findings, passed
-from hourglass.bench.suites.suite import Measurement, Suite
+from hourglass.bench.suites.case import Measurement
+from hourglass.bench.suites.suite import Suite
 
 MILD = "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild"
 BASELINE = "semantic-segmentation.segmenter-scenes.scenes.baseline.full"

@@ -14,7 +14,8 @@ from hourglass.bench import datasets
 from hourglass.bench.datasets.rasters import write_depth, write_pixels
 from hourglass.bench.measuring import cases, provenance
 from hourglass.bench.results.records import load, record, save
-from hourglass.bench.suites.suite import Case, Suite, Timing
+from hourglass.bench.suites.case import Case
+from hourglass.bench.suites.suite import Suite, Timing
 from hourglass.registry import UserError
 
 from ..models.snapshots import save as save_model
