@@ -20,18 +20,6 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    def command(*arguments: str) -> tuple[int | str | None, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hourglass", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return exit_.value.code, shown.out, shown.err
-
-    return command
-
-
-@pytest.fixture
 def measured(tmp_path: Path, suite_text: str, records: list[Record], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments for a suite that was measured."""
     for record in records:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import yaml
 
 import hourglass
 from hourglass import methods
-from hourglass.bench import cli
 from hourglass.bench.datasets import DATASETS, Category, Dataset, Source
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import read_semantic, write_pixels, write_semantic
@@ -62,8 +60,8 @@ def clock() -> WorkClock:
 
 
 @pytest.fixture
-def run(clock, tmp_path, monkeypatch, capsys):
-    """Runs a command in an empty folder."""
+def run(run, clock, tmp_path, monkeypatch):
+    """Runs a command in an empty folder, where there is a small model."""
 
     def build() -> torch.nn.Module:
         from hourglass.bench.models.segmenter import MaskTransformer, Segmenter
@@ -77,13 +75,6 @@ def run(clock, tmp_path, monkeypatch, capsys):
         clock.watch(model)
         return model
 
-    def command(*arguments: str) -> tuple[int | str | None, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hourglass", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return exit_.value.code, shown.out, shown.err
-
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})  # threads only wait for each other here
     monkeypatch.setattr(hourglass, "tune", partial(hourglass.tune, clock=clock))
@@ -93,7 +84,7 @@ def run(clock, tmp_path, monkeypatch, capsys):
         name="small-segmenter", tasks=("semantic-segmentation",), dataset="stripes", image_size=(48, 48), builder=build
     )
     with MODELS.replaced(card.name, card), DATASETS.replaced("stripes", Stripes("val", "tune")):
-        yield command
+        yield run
 
 
 def test_a_plan_is_chosen_and_written_down_for_a_suite_and_for_python(run) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from hourglass.bench import cli
 from hourglass.bench.cli.display import Display
 from hourglass.bench.results.progress import Event, Progress
 from hourglass.bench.results.records import Record, path_of, save
@@ -32,18 +30,6 @@ journal.write("failed", "speed", suite.cases[1], "out of memory")
 print("what the command says")
 sys.exit(int(sys.argv[1]))
 """
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[object, str, str]]:
-    def command(*arguments: str) -> tuple[object, str, str]:
-        monkeypatch.setattr(sys, "argv", ["hourglass", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        shown = capsys.readouterr()
-        return exit_.value.code, shown.out, shown.err
-
-    return command
 
 
 @pytest.fixture
