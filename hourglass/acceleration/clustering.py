@@ -207,6 +207,7 @@ def _part(rows: Span, columns: Span, tokens: Tensor, temperature: float | Tensor
         neighbors=plan.neighbors or 1,
         temperature=temperature,
         semantics="paper" if plan.form == "residual" else plan.semantics,
+        interpolation=plan.interpolation,
     )
     return _Part(rows, columns, tokens, centers, weights)
 

@@ -9,9 +9,10 @@ from typing import Literal, get_args
 Semantics = Literal["official", "paper"]
 Place = Literal["encoder", "decoder"]
 Form = Literal["residual", "published"]
+Interpolation = Literal["kernel", "linear"]
 
 _PUBLISHED_TEMPERATURE = 0.02
-_NEIGHBORS = {"residual": 4, "published": 20}
+_NEIGHBORS = {("residual", "kernel"): 4, ("residual", "linear"): 8, ("published", "kernel"): 20}
 _MOST_ITERATIONS = 1_000
 _MOST = 1_000_000
 
@@ -35,8 +36,8 @@ class Plan:
         temperature: Factor on the squared distance between tokens and centers (tau), above 0. In the residual form
             None, the default, stands for `sharpness` over the mean squared distance of a token to the mean of its
             initial cell, image by image. In the published form the default is 0.02.
-        neighbors: Centers that each token is reconstructed from (k); by default 4 in the residual form, 20 in the
-            published one. 1 takes the nearest center, as the published DPT results do.
+        neighbors: Centers that each token is reconstructed from (k); by default 4 in the residual form, 8 with linear
+            interpolation, 20 in the published form. 1 takes the nearest center, as the published DPT results do.
         reconstruct: ``"encoder"`` brings every feature map that leaves the encoder back to full resolution;
             ``"decoder"`` runs the model's per-token ``decoder`` on the clusters and reconstructs what comes out of
             it, as the published Segmenter results do; in the published form alone.
@@ -49,6 +50,10 @@ class Plan:
             logarithm of their number is added to the attention's logits (Bolya et al., *Token Merging*, ICLR 2023,
             section 3, whose name it is). Nearer to the untouched model with the same arithmetic, in the residual form
             of plain encoders whose blocks take an attention mask.
+        interpolation: Where the weights of the reconstruction come from. ``"kernel"``: from the distances alone, as in
+            the paper. ``"linear"``: they are those that rebuild the token itself from its neighbours as well as they
+            can, so changes that depend on the token come back, too, as far as they are linear; in the residual form
+            (locally linear embedding: Roweis and Saul, Science 2000).
 
     Raises:
         ValueError: In one line that names the field, if a value is out of range.
@@ -65,6 +70,7 @@ class Plan:
     form: Form = "residual"
     sharpness: float = 10.0
     proportional_attention: bool = False
+    interpolation: Interpolation = "kernel"
 
     def __post_init__(self) -> None:
         _check_choice("form", self.form, get_args(Form))
@@ -84,9 +90,12 @@ class Plan:
         if self.temperature is not None:
             _check_positive("temperature", self.temperature)
         _check_positive("sharpness", self.sharpness)
+        _check_choice("interpolation", self.interpolation, get_args(Interpolation))
+        if self.interpolation == "linear" and self.form != "residual":
+            raise ValueError("plan.interpolation is 'linear', which the authors' method is not: use form='residual'")
         if self.neighbors is None:
-            object.__setattr__(self, "neighbors", _NEIGHBORS[self.form])
-        _check_count("neighbors", self.neighbors, least=1)
+            object.__setattr__(self, "neighbors", _NEIGHBORS[self.form, self.interpolation])
+        _check_count("neighbors", self.neighbors, least=2 if self.interpolation == "linear" else 1)
         _check_choice("reconstruct", self.reconstruct, get_args(Place))
         if self.reconstruct == "decoder" and self.form != "published":
             raise ValueError(

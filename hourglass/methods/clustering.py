@@ -12,14 +12,16 @@ from hourglass.methods.settings import check_names
 if TYPE_CHECKING:
     from torch import nn
 
+_LATER = {"proportional_attention": False, "interpolation": "kernel"}
+"""Settings that were no choice at first, and what they were: results from before stay what they are."""
+
 
 class _Hourglass:
     """Its settings are the fields of a `Plan`."""
 
     def resolve(self, settings: Settings) -> dict[str, Any]:
         plan = asdict(_plan(settings))
-        if not plan["proportional_attention"]:  # results from before it was a choice stay what they are
-            del plan["proportional_attention"]
+        plan = {name: value for name, value in plan.items() if name not in _LATER or value != _LATER[name]}
         return {**plan, "clusters": list(plan["clusters"])}
 
     def apply(self, model: nn.Module, settings: Settings) -> nn.Module:

@@ -9,6 +9,7 @@ import torch
 from torch import SymInt, Tensor
 
 Semantics = Literal["official", "paper"]
+Interpolation = Literal["kernel", "linear"]
 _SEMANTICS = get_args(Semantics)
 
 
@@ -153,6 +154,14 @@ def check_semantics(value: str) -> None:
     """Raises ValueError unless `value` is one of the known semantics."""
     if value not in _SEMANTICS:
         raise ValueError(f"semantics: must be one of {', '.join(_SEMANTICS)}, got {value!r}")
+
+
+def check_interpolation(value: str, semantics: str) -> None:
+    """Raises ValueError unless `value` is one of the known interpolations and goes with the semantics."""
+    if value not in get_args(Interpolation):
+        raise ValueError(f"interpolation: must be one of {', '.join(get_args(Interpolation))}, got {value!r}")
+    if value == "linear" and semantics != "paper":
+        raise ValueError("interpolation: linear weights sum to one; compute them with semantics='paper'")
 
 
 def is_integer(value: object) -> bool:

@@ -35,6 +35,7 @@ class OperatorCall:
         channels: D: of the tokens, or for a reconstruction of the map that is reconstructed.
         iterations: Of a clustering.
         nearest: Whether tokens copy their nearest center.
+        linear: Of weights: from how many centers each token is rebuilt by linear interpolation; 0 if it is not.
         arguments: What the operator works on, by the names of its parameters; the tensors themselves, not copies.
         context: What the caller knows about them; see `annotate`.
         result: What the operator returned; None until its end.
@@ -47,6 +48,7 @@ class OperatorCall:
     channels: int
     iterations: int = 0
     nearest: bool = False
+    linear: int = 0
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
     result: Any = field(default=None, repr=False)

@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hourglass.operators.arguments import Semantics, check_neighbourhoods, check_refined, check_residual
+from hourglass.operators.arguments import (
+    Interpolation,
+    Semantics,
+    check_interpolation,
+    check_neighbourhoods,
+    check_refined,
+    check_residual,
+)
+from hourglass.operators.linear import linear_weights
 from hourglass.operators.observe import OperatorCall, is_observed, observed
 from hourglass.operators.precision import full_precision, working_dtype
 from hourglass.operators.selection import among_smallest, smallest
@@ -61,12 +69,14 @@ class ReconstructionWeights(NamedTuple):
         values: (B, N, k), the normalized weights of the chosen centers; (B, N, K) if all are listed.
         chosen: (B, N, k), which centers they belong to; None if all are listed.
         sum_to_one: Whether each token's weights do.
+        closeness: As `values`, by distance alone: the nearest center's is the largest.
     """
 
     centers: int
     values: Tensor
     chosen: Tensor | None
     sum_to_one: bool
+    closeness: Tensor
 
     def __call__(self, refined: Tensor) -> Tensor:
         """The weighted rows of a map, W refined: (B, K, D) -> (B, N, D), in the dtype of `refined`."""
@@ -110,8 +120,8 @@ class ReconstructionWeights(NamedTuple):
 
         Whole numbers, so their sums do not depend on the order in which a GPU adds them.
         """
-        heaviest = self.values.detach().argmax(dim=2, keepdim=True)
-        nearest = (heaviest if self.chosen is None else self.chosen.gather(2, heaviest)).flatten(1)
+        closest = self.closeness.detach().argmax(dim=2, keepdim=True)
+        nearest = (closest if self.chosen is None else self.chosen.gather(2, closest)).flatten(1)
         ones = torch.ones_like(nearest, dtype=self.values.dtype)
         counts = ones.new_zeros(nearest.shape[0], self.centers).scatter_add(1, nearest, ones)
         return counts.clamp(min=1)
@@ -156,29 +166,43 @@ def reconstruction_weights(
     neighbors: int = 20,
     temperature: float | Tensor = 0.02,
     semantics: Semantics = "official",
+    interpolation: Interpolation = "kernel",
 ) -> ReconstructionWeights:
     """The weights of `reconstruct`, which depend on tokens and centers alone, for use on several refined maps.
 
-    Arguments and errors are those of `reconstruct`. Negative squared distances, made by rounding alone, count as zero
-    officially.
+    With `interpolation` "kernel" they depend on distances alone. With "linear" they are those that rebuild the token
+    itself from its neighbors as well as they can (`hourglass.operators.linear`), which suits a residual: what the deep
+    layers change is then taken over to first order. They sum to one, so they need semantics "paper".
+
+    The other arguments and errors are those of `reconstruct`. Negative squared distances, made by rounding alone, count
+    as zero officially.
     Centers that are exactly as far away as the k-th nearest are all kept, as in the official code, which however
     compares weights, where more is equal; where the rows of few out of many centers are picked (at least 256, and 10
-    for each neighbor), exactly k are.
+    for each neighbor, or with linear interpolation any number), exactly k are.
     """
     check_neighbourhoods(tokens, centers, neighbors, temperature, semantics)
+    check_interpolation(interpolation, semantics)
+    arguments = tokens, centers, neighbors, temperature, semantics, interpolation
     if is_observed():
         batch, count, channels = tokens.shape
         call = OperatorCall("weights", batch, count, centers.shape[1], channels, nearest=neighbors == 1)
+        call.linear = min(neighbors, centers.shape[1]) if interpolation == "linear" and neighbors > 1 else 0
         call.arguments = {"tokens": tokens, "centers": centers}
-        return observed(call, _reconstruction_weights, tokens, centers, neighbors, temperature, semantics)
-    return _reconstruction_weights(tokens, centers, neighbors, temperature, semantics)
+        return observed(call, _reconstruction_weights, *arguments)
+    return _reconstruction_weights(*arguments)
 
 
 def _reconstruction_weights(
-    tokens: Tensor, centers: Tensor, neighbors: int, temperature: float | Tensor, semantics: Semantics
+    tokens: Tensor,
+    centers: Tensor,
+    neighbors: int,
+    temperature: float | Tensor,
+    semantics: Semantics,
+    interpolation: Interpolation,
 ) -> ReconstructionWeights:
     count = centers.shape[1]
     dtype = working_dtype(tokens, centers)
+    linear = interpolation == "linear"
     with full_precision(tokens.device):
         # Distances do not depend on the origin, but their rounding does: measure from the middle of the centers.
         middle = centers.detach().to(dtype).mean(dim=1, keepdim=True)
@@ -187,10 +211,11 @@ def _reconstruction_weights(
         partial = torch.baddbmm(centers.square().sum(dim=2).unsqueeze(1), tokens, centers.transpose(1, 2), alpha=-2)
         if neighbors == 1:
             nearest = partial.argmin(dim=2, keepdim=True)
-            return ReconstructionWeights(count, torch.ones_like(nearest, dtype=dtype), nearest, sum_to_one=True)
+            ones = torch.ones_like(nearest, dtype=dtype)
+            return ReconstructionWeights(count, ones, nearest, sum_to_one=True, closeness=ones)
         chosen = kept = None
-        if count >= max(DENSE_CENTERS, DENSE_CENTERS_PER_NEIGHBOR * neighbors):
-            partial, chosen = smallest(partial, neighbors)
+        if linear or count >= max(DENSE_CENTERS, DENSE_CENTERS_PER_NEIGHBOR * neighbors):
+            partial, chosen = smallest(partial, min(neighbors, count))
         elif neighbors < count:
             kept = among_smallest(partial.detach(), neighbors)
         if semantics == "official":
@@ -204,8 +229,11 @@ def _reconstruction_weights(
         weights = torch.exp(-temperature * distances)
         if kept is not None:
             weights = weights * kept
-        values = F.normalize(weights, p=2 if semantics == "official" else 1, dim=2)
-        return ReconstructionWeights(count, values, chosen, sum_to_one=semantics == "paper")
+        closeness = F.normalize(weights, p=2 if semantics == "official" else 1, dim=2)
+        values = closeness
+        if linear and chosen is not None:
+            values = linear_weights(tokens, centers, chosen, closeness, temperature)
+        return ReconstructionWeights(count, values, chosen, sum_to_one=semantics == "paper", closeness=closeness)
 
 
 class Reconstruct(nn.Module):

@@ -64,6 +64,7 @@ def test_a_plan_is_a_value():
         ),
         ("form", "paper", "plan.form must be one of 'residual', 'published', got 'paper'"),
         ("proportional_attention", 1, "plan.proportional_attention must be true or false, got 1"),
+        ("interpolation", "cubic", "plan.interpolation must be one of 'kernel', 'linear', got 'cubic'"),
         ("sharpness", 0, "plan.sharpness must be above 0 and finite, got 0"),
         ("semantics", "Paper", "plan.semantics must be one of 'official', 'paper', got 'Paper'"),
     ],
@@ -78,7 +79,17 @@ def test_the_published_form_attends_as_its_authors_do():
         Plan(2, (4, 4), form="published", proportional_attention=True)
 
 
+def test_linear_interpolation_needs_neighbors_and_the_residual_form():
+    with pytest.raises(ValueError, match=r"^plan.interpolation is 'linear', .*: use form='residual'$"):
+        Plan(2, (4, 4), form="published", interpolation="linear")
+    with pytest.raises(ValueError, match=r"^plan.neighbors must be at least 2, got 1$"):
+        Plan(2, (4, 4), neighbors=1, interpolation="linear")
+    assert (Plan(2, (4, 4)).neighbors, Plan(2, (4, 4), interpolation="linear").neighbors) == (4, 8)
+
+
 def test_settings_of_results_from_before_stay_what_they_are():
     settings = {"start": 2, "clusters": [4, 4]}
     assert "proportional_attention" not in HOURGLASS.resolve(settings)
-    assert HOURGLASS.resolve({**settings, "proportional_attention": True})["proportional_attention"] is True
+    assert "interpolation" not in HOURGLASS.resolve(settings)
+    chosen = {"proportional_attention": True, "interpolation": "linear"}
+    assert chosen.items() <= HOURGLASS.resolve({**settings, **chosen}).items()

@@ -5,7 +5,8 @@ printed cells, which come out within 0.4 % (Segmenter), 0.3 % (DPT) and 0.02 % (
 
 The residual form, which the paper does not have, is charged by the same rules: its clustering and its weights by the
 fitted formulas, whatever its number of neighbors; additions cost nothing; and its relative temperature what a family
-charges for pooling, for distances and for their sums, of every token to one mean.
+charges for pooling, for distances and for their sums, of every token to one mean. Linear interpolation is charged its
+products of neighbors with neighbors in all families.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Convention:
         return (
             sum(event.macs for event in events)
             + self.normalisation * normalised
-            + sum(self.operator(call) for call in counter.calls)
+            + sum(self.operator(call) + _linear(call) for call in counter.calls)
         )
 
 
@@ -71,6 +72,10 @@ def _swin(call: OperatorCall) -> int:
         return call.batch * call.tokens * call.channels
     products = 2 * call.iterations if call.kind == "clustering" else 1
     return call.batch * products * call.tokens * call.clusters * call.channels
+
+
+def _linear(call: OperatorCall) -> int:
+    return call.batch * call.tokens * call.linear**2 * call.channels
 
 
 def _not_in_decoder_attention(event: Event) -> bool:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hourglass.bench.measuring.conventions import DPT, SEGMENTER, SWIN, convention_of, regions
-from hourglass.bench.measuring.macs import count_macs
+from hourglass.bench.measuring.macs import MacCounter, count_macs
 from hourglass.operators.observe import OperatorCall
 
 META = torch.device("meta")
@@ -68,3 +68,11 @@ def test_operators_by_the_fitted_formulas():
     assert SWIN.operator(temperature) == 2 * n * d
     windows = OperatorCall("clustering", 36, 144, 64, 768, 3)
     assert SWIN.operator(windows) == 36 * 6 * 144 * 64 * 768
+
+
+def test_linear_interpolation_is_charged_products_of_neighbors_by_all():
+    call = OperatorCall("weights", 2, 100, 36, 64, linear=8)
+    for convention in (SEGMENTER, DPT, SWIN):
+        counter = MacCounter({})
+        counter.calls.append(call)
+        assert convention.macs(counter) - convention.operator(call) == 2 * 100 * 8 * 8 * 64
