@@ -56,10 +56,16 @@ class FcosDetector(nn.Module):
         classes: Number of thing classes.
         convolutions: Convolutions in each branch of the head.
         size: Shorter and longer side the images are resized to.
+        multiple: Of which both sides are multiples after that, with zeros on the right and below.
     """
 
     def __init__(
-        self, pyramid: SwinPyramid | TokenPyramid, classes: int, convolutions: int, size: tuple[int, int]
+        self,
+        pyramid: SwinPyramid | TokenPyramid,
+        classes: int,
+        convolutions: int,
+        size: tuple[int, int],
+        multiple: int = 32,
     ) -> None:
         super().__init__()
         anchors = AnchorGenerator(tuple((stride,) for stride in pyramid.strides), ((1.0,),) * len(pyramid.strides))
@@ -74,6 +80,7 @@ class FcosDetector(nn.Module):
             anchor_generator=anchors,
             head=FCOSHead(pyramid.out_channels, per_location, classes, convolutions),
             score_thresh=0.05,
+            size_divisible=multiple,
         )
 
     def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
@@ -88,10 +95,7 @@ class FcosDetector(nn.Module):
             levels: Of these images, as of the pyramid.
             images: Transformed.
         """
-        features = list(levels.values())
-        output = self.fcos.head(features)
-        anchors = self.fcos.anchor_generator(images, features)
-        places = [level.shape[-2] * level.shape[-1] for level in features]
+        output, anchors, places = self._heads(levels, images)
         parts = {name: list(values.split(places, dim=1)) for name, values in output.items()}
         found: list[dict[str, Tensor]] = self.fcos.postprocess_detections(
             parts, [list(boxes.split(places)) for boxes in anchors], images.image_sizes
@@ -102,3 +106,19 @@ class FcosDetector(nn.Module):
         """FCOS's losses by name; ``targets`` as the detections, without scores. The model must be in training mode."""
         losses: dict[str, Tensor] = self.fcos(list(images), targets)
         return losses
+
+    def losses_on(
+        self, levels: OrderedDict[str, Tensor], images: ImageList, targets: list[dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
+        """As `losses`, where the levels are known; boxes are in the pixels of the transformed images."""
+        output, anchors, places = self._heads(levels, images)
+        losses: dict[str, Tensor] = self.fcos.compute_loss(targets, output, anchors, places)
+        return losses
+
+    def _heads(
+        self, levels: OrderedDict[str, Tensor], images: ImageList
+    ) -> tuple[dict[str, Tensor], list[Tensor], list[int]]:
+        """What the head says, the anchors of each image, and the number of places of each level."""
+        features = list(levels.values())
+        places = [level.shape[-2] * level.shape[-1] for level in features]
+        return self.fcos.head(features), self.fcos.anchor_generator(images, features), places

@@ -12,13 +12,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hourglass.bench.models.detector import IMAGENET_STD
+from hourglass.bench.models.detector import IMAGENET_STD, FcosDetector
 from hourglass.bench.models.inference import IMAGENET_MEAN
+from hourglass.bench.models.plain import TokenPyramid
 from hourglass.bench.models.segmenter import Encoder
 
 WIDTH, PATCH = 384, 14
 TAPS = (2, 5, 8, 11)
 """Blocks whose tokens the head for classes sees, all of them behind the final norm."""
+
+
+def _encoder(*, antialias: bool) -> Encoder:
+    return Encoder(
+        518, PATCH, WIDTH, 12, 6, norm_eps=1e-6, interpolation="bicubic", antialias=antialias, init_values=1e-5
+    )
 
 
 class Dinov2(nn.Module):
@@ -31,9 +38,7 @@ class Dinov2(nn.Module):
 
     def __init__(self, scale: float, *, antialias: bool) -> None:
         super().__init__()
-        self.encoder = Encoder(
-            518, PATCH, WIDTH, 12, 6, norm_eps=1e-6, interpolation="bicubic", antialias=antialias, init_values=1e-5
-        )
+        self.encoder = _encoder(antialias=antialias)
         self.scale = scale
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
@@ -140,3 +145,9 @@ def camvid() -> nn.Module:
 def saliency() -> nn.Module:
     """The package's own head, on 30 x 40 tokens for 360 x 480 pixels."""
     return SaliencyEstimator(scale=7 / 6)
+
+
+def bccd() -> nn.Module:
+    """FCOS on the simple pyramid of the last tokens, for the cells of BCCD: 480 x 640 pixels become 36 x 48 tokens."""
+    pyramid = TokenPyramid(_encoder(antialias=True), channels=64)
+    return FcosDetector(pyramid, classes=3, convolutions=2, size=(36 * PATCH, 48 * PATCH), multiple=PATCH)

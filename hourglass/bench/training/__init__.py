@@ -22,6 +22,7 @@ RECIPES: Registry[Recipe] = Registry(
         "vitmask-scenes": f"{_MODULE}:VITMASK_SCENES",
         "mask2former-scenes": f"{_MODULE}:MASK2FORMER_SCENES",
         "dinov2-camvid": f"{_MODULE}:DINOV2_CAMVID",
+        "dinov2-bccd": f"{_MODULE}:DINOV2_BCCD",
         "fcos-bccd": f"{_MODULE}:FCOS_BCCD",
     },
 )

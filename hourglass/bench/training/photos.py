@@ -50,14 +50,19 @@ class Boxes:
         assert isinstance(model, FcosDetector)
         images, targets = [], []
         for index in rng.choice(len(self.photos.samples), self.batch, replace=False):
-            sample = self.photos.samples[index]
-            image, boxes = sample.image.float() / 255, sample.target.boxes.clone()
-            height, width = image.shape[-2:]
-            if rng.random() < 0.5:
-                image, boxes[:, [0, 2]] = image.flip(-1), width - boxes[:, [2, 0]]
-            if rng.random() < 0.5:
-                image, boxes[:, [1, 3]] = image.flip(-2), height - boxes[:, [3, 1]]
+            image, target = mirrored(self.photos.samples[index], rng.random() < 0.5, rng.random() < 0.5)
             images.append(image)
-            targets.append({"boxes": boxes, "labels": sample.target.labels})
+            targets.append(target)
         losses = model.losses(jitter(torch.stack(images), rng), targets)
         return torch.stack(list(losses.values())).sum()
+
+
+def mirrored(sample: datasets.Sample, horizontally: bool, vertically: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """A photograph (3, H, W) in [0, 1], and its ``boxes`` (N, 4) in pixels and ``labels`` (N,)."""
+    image, boxes = sample.image.float() / 255, sample.target.boxes.clone()
+    height, width = image.shape[-2:]
+    if horizontally:
+        image, boxes[:, [0, 2]] = image.flip(-1), width - boxes[:, [2, 0]]
+    if vertically:
+        image, boxes[:, [1, 3]] = image.flip(-2), height - boxes[:, [3, 1]]
+    return image, {"boxes": boxes, "labels": sample.target.labels}

@@ -19,6 +19,7 @@ from hourglass.bench.training.loop import Stage
 from hourglass.bench.training.photos import Boxes, Photos
 from hourglass.bench.training.scenes import TrainingScenes
 from hourglass.bench.training.swin import DetectorWithClasses, SceneBoxes, SceneMasks
+from hourglass.bench.training.token_boxes import TokenBoxes, without_encoder
 from hourglass.bench.training.tokens import StandardisedTokens, TokenClasses
 from hourglass.bench.training.vit import ClassesAndDepth, CropsOfClassesAndDepth, WholeScenes
 
@@ -209,4 +210,11 @@ FCOS_BCCD = Recipe(
     stages=lambda data: (Stage(Boxes(Photos("bccd", "object-detection", data), batch=8), 350, 8e-4),),
     parent="fcos-scenes",
     adopt=_all_but_classes,
+)
+
+DINOV2_BCCD = Recipe(
+    build=lambda: without_encoder("dinov2-bccd"),
+    stages=lambda data: (
+        Stage(TokenBoxes("dinov2-bccd", Photos("bccd", "object-detection", data), batch=8), 800, 1e-3),
+    ),
 )

@@ -1,23 +1,20 @@
-"""A head on the tokens of an encoder that stays as it is: tokens are computed once, then drawn at random."""
+"""A head for classes on the tokens of an encoder that stays as it is."""
 
 from __future__ import annotations
 
-import os
 from copy import deepcopy
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from rich.progress import track
 from torch import Tensor, nn
 
-from hourglass.bench import downloads, models
+from hourglass.bench import models
 from hourglass.bench.datasets.base import IGNORED
-from hourglass.bench.models.checkpoints import convert, read_checkpoint
 from hourglass.bench.models.dinov2 import TokenSegmenter
 from hourglass.bench.training.photos import Photos
+from hourglass.bench.training.stored import frozen, stored
 
 
 class StandardisedTokens(nn.Module):
@@ -75,19 +72,12 @@ class TokenClasses:
 
     @cached_property
     def tokens(self) -> Tensor:
-        """(images, N, C) in half precision, on the disk from the first time on."""
-        folder = self.photos.root / "training-tokens" / self.name
-        folder.mkdir(parents=True, exist_ok=True)
-        paths = [folder / f"{index}.npy" for index in range(len(self.photos.samples))]
-        missing = [index for index, path in enumerate(paths) if not path.is_file()]
-        model = _frozen(self.name, self.photos.root) if missing else None
-        for index in track(missing, f"tokens of {self.name}", disable=not missing):
-            with torch.inference_mode():
-                tokens = model.tokens(self.photos.samples[index].image[None].float() / 255)  # type: ignore[union-attr]
-            partial = folder / ".partial.npy"
-            np.save(partial, tokens[0].half().numpy())
-            os.replace(partial, paths[index])
-        return torch.from_numpy(np.stack([np.load(path) for path in paths]))
+        """(images, N, C) in half precision."""
+
+        def tokens(index: int) -> Tensor:
+            return self._model.tokens(self.photos.samples[index].image[None].float() / 255)[0]
+
+        return stored(self.photos.root, self.name, len(self.photos.samples), tokens)
 
     @cached_property
     def shares(self) -> Tensor:
@@ -109,14 +99,8 @@ class TokenClasses:
         weight = 1 / torch.log(1.1 + areas / areas.sum())
         return weight / weight.mean()
 
-
-def _frozen(name: str, data: Path) -> TokenSegmenter:
-    """The model with the encoder of its checkpoint, and a head that is not trained."""
-    card = models.card(name)
-    assert card.artifact is not None
-    assert card.layout is not None
-    model = models.build_untrained(name)
-    assert isinstance(model, TokenSegmenter)
-    weights = convert(card.layout, read_checkpoint(downloads.fetch(card.artifact, root=data)))
-    model.encoder.load_state_dict({key.removeprefix("encoder."): value for key, value in weights.items()})
-    return model
+    @cached_property
+    def _model(self) -> TokenSegmenter:
+        model = frozen(self.name, self.photos.root)
+        assert isinstance(model, TokenSegmenter)
+        return model

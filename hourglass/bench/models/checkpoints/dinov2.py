@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from hourglass.bench.models.checkpoints.renaming import DROPPED, Table, joined, uncounted
 
-_PUBLISHED, _OURS = "backbone.encoder.layer.{block}", "encoder.blocks.{block}"
-_QKV = {
-    f"{_PUBLISHED}.attention.attention.{name}.{{rest}}": joined(f"{_OURS}.attn.qkv.{{rest}}", part)
-    for part, name in enumerate(("query", "key", "value"))
-}
-_ENCODER: Table = {
-    "backbone.embeddings.cls_token": "encoder.cls_token",
-    # The exporter split the positions into that of the class token and those of the patches.
-    "backbone.embeddings.Concat_6": joined("encoder.pos_embed", 0, axis=1),
-    "backbone.embeddings.Reshape_1": joined("encoder.pos_embed", 1, axis=1),
-    "backbone.embeddings.patch_embeddings.projection.{rest}": "encoder.patch_embed.proj.{rest}",
-    **_QKV,
-    f"{_PUBLISHED}.attention.output.dense.{{rest}}": f"{_OURS}.attn.proj.{{rest}}",
-    f"{_PUBLISHED}.layer_scale1.lambda1": f"{_OURS}.ls1.gamma",
-    f"{_PUBLISHED}.layer_scale2.lambda1": f"{_OURS}.ls2.gamma",
-    f"{_PUBLISHED}.{{rest}}": f"{_OURS}.{{rest}}",  # norms and MLP
-    "backbone.layernorm.{rest}": "encoder.norm.{rest}",
-}
 
-ENCODER: Table = {**_ENCODER, "decoder.{rest}": DROPPED}
+def _encoder(ours: str) -> Table:
+    """The encoder's keys.
+
+    Args:
+        ours: Where the encoder is in a model of this project.
+    """
+    published, block = "backbone.encoder.layer.{block}", f"{ours}.blocks.{{block}}"
+    queries_keys_values = {
+        f"{published}.attention.attention.{name}.{{rest}}": joined(f"{block}.attn.qkv.{{rest}}", part)
+        for part, name in enumerate(("query", "key", "value"))
+    }
+    return {
+        "backbone.embeddings.cls_token": f"{ours}.cls_token",
+        # The exporter split the positions into that of the class token and those of the patches.
+        "backbone.embeddings.Concat_6": joined(f"{ours}.pos_embed", 0, axis=1),
+        "backbone.embeddings.Reshape_1": joined(f"{ours}.pos_embed", 1, axis=1),
+        "backbone.embeddings.patch_embeddings.projection.{rest}": f"{ours}.patch_embed.proj.{{rest}}",
+        **queries_keys_values,
+        f"{published}.attention.output.dense.{{rest}}": f"{block}.attn.proj.{{rest}}",
+        f"{published}.layer_scale1.lambda1": f"{block}.ls1.gamma",
+        f"{published}.layer_scale2.lambda1": f"{block}.ls2.gamma",
+        f"{published}.{{rest}}": f"{block}.{{rest}}",  # norms and MLP
+        "backbone.layernorm.{rest}": f"{ours}.norm.{{rest}}",
+    }
+
+
+ENCODER: Table = {**_encoder("encoder"), "decoder.{rest}": DROPPED}
 """The encoder alone."""
+PYRAMID: Table = {**_encoder("fcos.backbone.tokens.encoder"), "decoder.{rest}": DROPPED}
+"""The encoder alone, below the pyramid of a detector."""
 SALIENCY: Table = {
-    **_ENCODER,
+    **_encoder("encoder"),
     "decoder.bn{number}.running_var": uncounted("decoder.bn{number}"),
     "decoder.{rest}": "decoder.{rest}",
 }

