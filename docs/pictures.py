@@ -49,7 +49,7 @@ def clusters(model: nn.Module, image: Tensor) -> Figure:
 
 
 def forms(model: nn.Module, image: Tensor) -> Figure:
-    """Features of the last block: of the untouched model, and of the two forms of reconstruction."""
+    """Features of the last block: of the untouched model, of both forms of reconstruction, and with linear weights."""
     tokens, grid = early(model, image), model.patch_embed.grid_size
     whole = late(model, tokens)[:, 1:]
     tokens, prefix = tokens[:, 1:], tokens[:, :1]
@@ -58,6 +58,9 @@ def forms(model: nn.Module, image: Tensor) -> Figure:
     refined = late(model, torch.cat([prefix, centers], 1))[:, 1:]
     weights = reconstruction_weights(tokens, centers, neighbors=NEIGHBORS, temperature=temperature, semantics="paper")
     published, residual = weights(refined), weights.residual(refined, tokens, centers)
+    linear = reconstruction_weights(
+        tokens, centers, neighbors=2 * NEIGHBORS, temperature=temperature, semantics="paper", interpolation="linear"
+    ).residual(refined, tokens, centers)
     colors = Colors(whole)
     return row(
         [
@@ -65,6 +68,7 @@ def forms(model: nn.Module, image: Tensor) -> Figure:
             (colors(refined, CLUSTERS), "clusters"),
             (colors(published, grid), f"published: error {error(published, whole):.2f}"),
             (colors(residual, grid), f"residual: error {error(residual, whole):.2f}"),
+            (colors(linear, grid), f"residual, linear: error {error(linear, whole):.2f}"),
         ]
     )
 

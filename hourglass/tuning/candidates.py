@@ -15,6 +15,11 @@ SIDES = (0.85, 0.75, 0.65, 0.5, 0.4)
 """Clusters along a side of the grid or window, as a share of its tokens."""
 STARTS = 6
 """Blocks at which clustering is tried, at most."""
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"proportional_attention": True, "interpolation": "linear"},
+    {"interpolation": "linear"},
+)
+"""What plans have that need not be asked for, the first that a model can do."""
 LEAST_DEEP = 0.15
 """Share of all blocks that must run on clusters for a plan to be worth anything."""
 
@@ -43,8 +48,9 @@ class Candidates:
     Args:
         model: A model that `hourglass.apply` supports; it comes back as it was.
         run: Runs the model on one of the images, so that the grid of its tokens is seen.
-        **fields: Of every `Plan`, beside start and clusters. Unless they say otherwise, attention is in proportion to
-            the sizes of clusters where the model can do that: it is nearer to the model for the same arithmetic.
+        **fields: Of every `Plan`, beside start and clusters. Unless they say otherwise, tokens are interpolated
+            linearly, and attention is in proportion to the sizes of clusters where the model can do that: both are
+            nearer to the model for nearly the same arithmetic.
 
     Raises:
         ValueError: The model is not supported.
@@ -54,9 +60,9 @@ class Candidates:
         extents = _extents(model)
         self.blocks = max(extent[0] for extent in extents)
         self.grid = _tokens(model, run)
-        self._fields = {"proportional_attention": True, **fields}
-        if not _is_applied_to(model, self._fields):
-            self._fields = fields
+        self._fields = next(
+            ({**choice, **fields} for choice in CHOICES if _is_applied_to(model, {**choice, **fields})), fields
+        )
         deep = {start: until - start for start, (_, until) in enumerate(extents)}
         self._deep = {start: count for start, count in deep.items() if count >= LEAST_DEEP * self.blocks}
 
