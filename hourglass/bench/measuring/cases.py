@@ -113,15 +113,26 @@ def cost(case: Case, data: Path, *, device: str | None = None) -> Result:
         case: What to measure.
         data: Folder of all data, where weights are.
         device: Where to run; None for the CPU, and for a model whose weights do not come with the project for the meta
-            device, where operations are counted without being computed. Other frameworks' models cannot run there.
+            device, where operations are counted without being computed. Other frameworks' models cannot run there; nor
+            can models that look at numbers, as a choice of boxes does, which run on the CPU with random weights.
 
     Raises:
         UserError: As `accuracy`.
     """
     card = models.card(case.model)
-    where = device_named(device or ("meta" if card.artifact and not card.backend else "cpu"))
-    runner = _built(case, where, data)
-    return measure_cost(runner, example(card.image_size, 1, seed=case.seed).to(where), seed=case.seed)
+    if device is None and card.artifact and not card.backend:
+        try:
+            return _counted(case, torch.device("meta"), data, trained=False)
+        except NotImplementedError:
+            return _counted(case, torch.device("cpu"), data, trained=False)
+    where = device_named(device or "cpu")
+    return _counted(case, where, data, trained=where.type != "meta")
+
+
+def _counted(case: Case, device: torch.device, data: Path, *, trained: bool) -> Result:
+    size = models.card(case.model).image_size
+    runner = _built(case, device, data, trained=trained)
+    return measure_cost(runner, example(size, 1, seed=case.seed).to(device), seed=case.seed)
 
 
 def costs(cases: Sequence[Case], data: Path, *, device: str | None = None) -> dict[str, Result]:
@@ -195,7 +206,7 @@ def obstacle(case: Case, data: Path) -> str | None:
         return None
     where = torch.device("meta")
     try:
-        runner = _built(case, where, data)
+        runner = _built(case, where, data, trained=False)
         if case.scored and (why := without_unit(runner.model)):
             return why
         images = torch.empty(1, 3, *card.image_size, device=where)
@@ -231,20 +242,32 @@ def _evaluated(case: Case, device: str, data: Path) -> Runner:
 
 
 def _built(
-    case: Case, device: torch.device, data: Path, method: str | None = None, inference: Inference = whole
+    case: Case,
+    device: torch.device,
+    data: Path,
+    method: str | None = None,
+    inference: Inference = whole,
+    *,
+    trained: bool = True,
 ) -> Runner:
-    """The case's model with its weights, changed by its method, or by another one without settings."""
+    """The case's model, changed by its method, or by another one without settings."""
     with reproducible(case.seed):
-        on_meta = device.type == "meta"
-        model = models.build_meta(case.model) if on_meta else _with_weights(case, data)
-        digest = None if on_meta else _weights(case, model, data)
+        model, digest = _model(case, data) if trained else _untrained(case, device)
         model = methods.apply(method or case.method, model, {} if method else case.settings)
     whole_model, precision = placed(model, device, case.memory_format), getattr(torch, case.precision)
     return Runner(whole_model, device, precision, inference, digest, FORMATS[case.memory_format])
 
 
-def _with_weights(case: Case, data: Path) -> nn.Module:
-    return models.build(case.model, data, task=case.task, categories=datasets.DATASETS.get(case.dataset).categories)
+def _model(case: Case, data: Path) -> tuple[nn.Module, str]:
+    """With its weights, and their digest."""
+    categories = datasets.DATASETS.get(case.dataset).categories
+    model = models.build(case.model, data, task=case.task, categories=categories)
+    return model, _weights(case, model, data)
+
+
+def _untrained(case: Case, device: torch.device) -> tuple[nn.Module, None]:
+    build = models.build_meta if device.type == "meta" else models.build_untrained
+    return build(case.model), None
 
 
 def _weights(case: Case, model: nn.Module, data: Path) -> str:

@@ -20,7 +20,6 @@ from hourglass.bench.gpu_check.device import graphed
 from ...fake_cuda import Waits, fake_cuda
 from ...remembered import Remembered
 
-FORMS = pytest.mark.parametrize("form", ["residual", pytest.param("published", marks=pytest.mark.slow)])
 BUILDS = ["timm ViT", "timm features", "ViTModel", "Dinov2Backbone", "DPTForDepthEstimation", "RadioModel"]
 BUILDS += ["SwinModel", "Swinv2Model", "timm-swin", "SamVisionEncoder-sdpa", "Sam3ViTModel", "VitDetBackbone"]
 pytestmark = pytest.mark.filterwarnings("ignore:plan.temperature", "ignore:.*save nothing")
@@ -51,22 +50,25 @@ def second_pass(case: Any, model: nn.Module, device: str) -> Waits:
     return waits
 
 
-def accelerated(case: Any, form: str) -> nn.Module:
-    return hourglass.apply(case.model(), case.plan(form=form))
+def accelerated(case: Any, form: str, **changes: Any) -> nn.Module:
+    return hourglass.apply(case.model(), case.plan(form=form, **changes))
 
 
-@FORMS
+@pytest.mark.parametrize(
+    ("form", "interpolation"),
+    [("residual", "kernel"), ("residual", "linear"), pytest.param("published", "kernel", marks=pytest.mark.slow)],
+)
 @pytest.mark.usefixtures("_plain")
-def test_nothing_is_left_on_the_cpu_nothing_waits_and_constants_are_made_once(case, form):
+def test_nothing_is_left_on_the_cpu_nothing_waits_and_constants_are_made_once(case, form, interpolation):
     device = "meta"
     try:
-        waits = second_pass(case, accelerated(case, form), device)
+        waits = second_pass(case, accelerated(case, form, interpolation=interpolation), device)
     except (RuntimeError, NotImplementedError):
         # The model looks at numbers itself, which meta tensors have not. Then only such looks can be compared.
         with pytest.raises((RuntimeError, NotImplementedError)):
             second_pass(case, case.model(), device)
         device = "cpu"
-        waits = second_pass(case, accelerated(case, form), device)
+        waits = second_pass(case, accelerated(case, form, interpolation=interpolation), device)
     if waits.found or waits.constants:
         own = second_pass(case, case.model(), device)
         assert not Counter(waits.found) - Counter(own.found)

@@ -45,19 +45,26 @@ def test_cost_is_the_same_every_time():
     assert set(first["values"]) <= set(all_quantities())
 
 
+def untouched(model):
+    return SimpleNamespace(
+        model=model, method="baseline", settings={}, precision="float32", memory_format="contiguous", seed=0
+    )
+
+
 def test_a_model_without_weights_is_counted_on_the_meta_device(tmp_path):
     pytest.importorskip("transformers")
-    case = SimpleNamespace(
-        model="dino-swin-l-coco",
-        method="baseline",
-        settings={},
-        precision="float32",
-        memory_format="contiguous",
-        seed=0,
-    )
-    measured = cases.cost(case, tmp_path)
+    measured = cases.cost(untouched("dino-swin-l-coco"), tmp_path)
     assert measured["conditions"]["device"] == "meta"
     assert measured["values"]["gflops_published"] == pytest.approx(936.86, rel=0.0002)
+
+
+def test_a_model_without_weights_that_looks_at_numbers_is_counted_on_the_cpu(tmp_path):
+    pytest.importorskip("timm")
+    measured = cases.cost(untouched("dinov2-bccd"), tmp_path)
+    assert (measured["conditions"]["device"], measured["conditions"]["weights"]) == ("cpu", None)
+    tokens, width = 36 * 48 + 1, 384
+    blocks = 12 * (12 * tokens * width**2 + 2 * tokens**2 * width) / 1e9
+    assert blocks < measured["values"]["gmacs_executed"] < 1.2 * blocks
 
 
 def test_plain_rivals_cost_what_their_blocks_execute():
