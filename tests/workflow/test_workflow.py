@@ -94,6 +94,17 @@ def test_what_is_planned_otherwise_is_measured_again(
     assert folder.calls() == sorted([*CALLS, *again])
 
 
+def test_a_measurement_that_was_deleted_is_made_again(finished: Any, tmp_path: Path) -> None:
+    folder = finished.copy(tmp_path / "work")
+    deleted = [next(folder.results.glob(f"*.mild/{kind}.json")) for kind in ("cost", "speed")]
+    for path in deleted:
+        path.unlink()
+    run = folder.run()
+    assert not run.returncode, run.stdout
+    assert folder.calls() == sorted([*CALLS, "cost mild", "speed mild"])
+    assert all(path.is_file() for path in deleted)
+
+
 def test_a_regression_fails_by_name_after_everything_is_published(finished: Any, tmp_path: Path) -> None:
     folder = finished.copy(tmp_path / "work")
     accepted = folder.path / "tables" / "accepted" / "tiny.yaml"
