@@ -107,6 +107,25 @@ def test_what_is_missing_for_one_reason_shares_a_line(suite: Suite, records: lis
     assert "verdict: passed" in words_of(suite, records, PASS)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("name: example", "name: example\nimages: 8", "on the first 8 images of an evaluation split, as"),
+        (
+            "dataset: scenes",
+            "dataset: scenes\n    images: 8",
+            "on the first 8 images of an evaluation split, or on all of them, as",
+        ),
+    ],
+    ids=["of all experiments", "of one experiment"],
+)
+def test_it_says_on_how_many_images_accuracy_is(suite_text: str, tmp_path: Path, before: str, after: str, told: str):
+    path = tmp_path / "example.yaml"
+    assert before in suite_text
+    path.write_text(suite_text.replace(before, after, 1))
+    assert told in words_of(Suite.read(path), [])
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_results_with_gaps_make_a_page(suite: Suite, records: list[Record], count: int) -> None:
     assert "Semantic segmentation — No plan has been timed." in words_of(suite, records[:count])
