@@ -53,7 +53,8 @@ class Plan:
         interpolation: Where the weights of the reconstruction come from. ``"kernel"``: from the distances alone, as in
             the paper. ``"linear"``: they are those that rebuild the token itself from its neighbours as well as they
             can, so changes that depend on the token come back, too, as far as they are linear; in the residual form
-            (locally linear embedding: Roweis and Saul, Science 2000).
+            (locally linear embedding: Roweis and Saul, Science 2000). For plain encoders; in attention windows, which
+            have few centers, it gains nothing.
 
     Raises:
         ValueError: In one line that names the field, if a value is out of range.

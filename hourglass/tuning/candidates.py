@@ -19,7 +19,10 @@ CHOICES: tuple[dict[str, Any], ...] = (
     {"proportional_attention": True, "interpolation": "linear"},
     {"interpolation": "linear"},
 )
-"""What plans have that need not be asked for, the first that a model can do."""
+"""What plans have that need not be asked for, the first that a model can do.
+
+Not in attention windows, whose centers are too few for linear interpolation.
+"""
 LEAST_DEEP = 0.15
 """Share of all blocks that must run on clusters for a plan to be worth anything."""
 
@@ -48,9 +51,9 @@ class Candidates:
     Args:
         model: A model that `hourglass.apply` supports; it comes back as it was.
         run: Runs the model on one of the images, so that the grid of its tokens is seen.
-        **fields: Of every `Plan`, beside start and clusters. Unless they say otherwise, tokens are interpolated
-            linearly, and attention is in proportion to the sizes of clusters where the model can do that: both are
-            nearer to the model for nearly the same arithmetic.
+        **fields: Of every `Plan`, beside start and clusters. Unless they say otherwise, tokens of an encoder without
+            attention windows are interpolated linearly, and attention is in proportion to the sizes of clusters where
+            the model can do that: both are nearer to the model for nearly the same arithmetic.
 
     Raises:
         ValueError: The model is not supported.
@@ -59,10 +62,9 @@ class Candidates:
     def __init__(self, model: nn.Module, run: Callable[[], Any], **fields: Any) -> None:
         extents = _extents(model)
         self.blocks = max(extent[0] for extent in extents)
-        self.grid = _tokens(model, run)
-        self._fields = next(
-            ({**choice, **fields} for choice in CHOICES if _is_applied_to(model, {**choice, **fields})), fields
-        )
+        self.grid, in_windows = _tokens(model, run)
+        choices = [{**choice, **fields} for choice in CHOICES if not in_windows]
+        self._fields = next((choice for choice in choices if _is_applied_to(model, choice)), fields)
         deep = {start: until - start for start, (_, until) in enumerate(extents)}
         self._deep = {start: count for start, count in deep.items() if count >= LEAST_DEEP * self.blocks}
 
@@ -121,16 +123,16 @@ def _extents(model: nn.Module) -> list[tuple[int, int]]:
         extents.append((max(e.blocks for e in encoders), max(e.until for e in encoders)))
 
 
-def _tokens(model: nn.Module, run: Callable[[], Any]) -> tuple[int, int]:
-    """Rows and columns of what is clustered at once: of a window, or of the grid of an image."""
+def _tokens(model: nn.Module, run: Callable[[], Any]) -> tuple[tuple[int, int], bool]:
+    """Rows and columns of what is clustered at once, and whether it is a window rather than the grid of an image."""
     apply(model, Plan(start=0, clusters=(1, 1)))
     try:
         windows = [encoder.window for encoder in summary(model) if encoder.window is not None]
         if windows:
-            return windows[0]
+            return windows[0], True
         with watched() as seen:
             run()
-        return seen[0].grid
+        return seen[0].grid, False
     finally:
         remove(model)
 
