@@ -18,6 +18,7 @@ STARTS = 6
 CHOICES: tuple[dict[str, Any], ...] = (
     {"proportional_attention": True, "interpolation": "linear"},
     {"interpolation": "linear"},
+    {"proportional_attention": True},
 )
 """What plans have that need not be asked for, the first that a model can do.
 
