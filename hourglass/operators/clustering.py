@@ -15,7 +15,7 @@ from hourglass.operators.clustering_local import cluster_local
 from hourglass.operators.observe import OperatorCall, is_observed, observed
 from hourglass.operators.placement import is_eager
 from hourglass.operators.pooling import cell_means
-from hourglass.operators.precision import full_precision, working_dtype
+from hourglass.operators.precision import full_precision, without_vanishing, working_dtype
 from hourglass.operators.tiling import choose_tiling
 
 
@@ -111,10 +111,10 @@ def cluster_dense(
 def weighted_means(tokens: Tensor, log_affinity: Tensor, centers: Tensor, semantics: Semantics) -> Tensor:
     """The next centers: the means of the tokens, weighted with their affinity to each center."""
     if semantics == "official":
-        affinity = log_affinity.detach().exp().transpose(1, 2)
+        affinity = without_vanishing(log_affinity.detach().exp()).transpose(1, 2)
         return affinity @ tokens / affinity.sum(dim=2, keepdim=True).clamp(min=1e-16)
     unreached = torch.isneginf(log_affinity).all(dim=1, keepdim=True)
-    shares = log_affinity.masked_fill(unreached, 0.0).softmax(dim=1)
+    shares = without_vanishing(log_affinity.masked_fill(unreached, 0.0).softmax(dim=1))
     return torch.where(unreached.transpose(1, 2), centers, shares.transpose(1, 2) @ tokens)
 
 

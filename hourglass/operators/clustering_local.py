@@ -17,6 +17,7 @@ from torch import Tensor
 
 from hourglass.operators.arguments import Semantics
 from hourglass.operators.placement import layout
+from hourglass.operators.precision import without_vanishing
 from hourglass.operators.tiling import Tiling
 
 # About so many tokens tell where the middle of all is.
@@ -43,7 +44,7 @@ def cluster_local(
         # Half the negative squared distance, but for the norm of the token, which cancels in the softmax over centers.
         nearness = torch.sub(inner, norms, alpha=0.5)
         if official:
-            affinity = tiles.normalized(nearness, 2 * temperature, torch.softmax, nothing=0.0)
+            affinity = tiles.normalized(nearness, 2 * temperature, _affinities, nothing=0.0)
             total = affinity.sum(dim=2, keepdim=True)
             floored = total.clamp(min=1e-16)
             affinity[:, :, -1:] = floored - total  # What is missing is the zero vector's share.
@@ -51,5 +52,10 @@ def cluster_local(
         else:
             log_affinity = tiles.normalized(nearness, 2 * temperature, torch.log_softmax, nothing=-torch.inf)
             unreached = torch.isneginf(log_affinity).all(dim=2, keepdim=True)
-            shares = torch.where(unreached, shares, log_affinity.masked_fill(unreached, 0.0).softmax(dim=2))
+            found = _affinities(log_affinity.masked_fill(unreached, 0.0), dim=2)
+            shares = torch.where(unreached, shares, found)
     return tiles.centers(shares, regions).add_(middle)
+
+
+def _affinities(logits: Tensor, dim: int) -> Tensor:
+    return without_vanishing(logits.softmax(dim))

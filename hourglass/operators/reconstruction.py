@@ -18,7 +18,7 @@ from hourglass.operators.arguments import (
 )
 from hourglass.operators.linear import linear_weights
 from hourglass.operators.observe import OperatorCall, is_observed, observed
-from hourglass.operators.precision import full_precision, working_dtype
+from hourglass.operators.precision import full_precision, without_vanishing, working_dtype
 from hourglass.operators.selection import among_smallest, smallest
 
 # With fewer centers than this, or fewer than this many for each neighbor, a dense product beats picking rows (measured
@@ -226,7 +226,7 @@ def _reconstruction_weights(
             distances = partial - partial.amin(dim=2, keepdim=True)
         if isinstance(temperature, Tensor):
             temperature = temperature.to(dtype)[:, None, None]
-        weights = torch.exp(-temperature * distances)
+        weights = without_vanishing(torch.exp(-temperature * distances))
         if kept is not None:
             weights = weights * kept
         closeness = F.normalize(weights, p=2 if semantics == "official" else 1, dim=2)

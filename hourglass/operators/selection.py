@@ -6,15 +6,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# On a CPU `topk` is slow where it takes many numbers out of long rows; from these on, groups are faster (measured).
-MANY = 8
-LONG = 512
 GROUP = 8
+# On a CPU `topk` partitions a row of less than 64 numbers for each that it takes, which is slow: groups are faster, but
+# for the shortest rows. They are for long rows, too (measured).
+PARTITIONED = 64
+SHORTEST = 16
+LONG = 768
 
 
 def smallest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The `count` smallest of each row and where they are, unordered: (B, N, K) -> twice (B, N, count)."""
-    if values.device.type == "cpu" and count >= MANY and values.shape[2] >= max(LONG, GROUP * count):
+    length = values.shape[2]
+    grouped = length >= SHORTEST * count and (length < PARTITIONED * count or length >= LONG)
+    if values.device.type == "cpu" and grouped:
         return smallest_by_groups(values, count)
     found, where = values.topk(count, dim=2, largest=False, sorted=False)
     return found, where
@@ -38,8 +42,8 @@ def smallest_by_groups(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 def among_smallest(values: Tensor, count: int) -> Tensor:
     """Whether a number is one of the `count` smallest of its row, or equal to the last of them: boolean (B, N, K)."""
-    smallest = values.topk(count, dim=2, largest=False, sorted=False)
-    last = smallest.values.amax(dim=2, keepdim=True)
+    found, where = smallest(values, count)
+    last = found.amax(dim=2, keepdim=True)
     # By place as well as by value: a compiler may compute the values a second time for the comparison and round them
-    # differently, which must not drop what `topk` has found.
-    return (values <= last).scatter(2, smallest.indices, 1)
+    # differently, which must not drop what was found.
+    return (values <= last).scatter(2, where, 1)

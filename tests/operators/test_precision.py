@@ -103,3 +103,30 @@ def test_what_tensor_cores_round_is_less_than_half_precision(scale):
     assert not centers.equal(expected_centers)
     assert (centers - expected_centers).norm() < 0.03 * expected_centers.norm()
     assert (rebuilt - expected).norm() < torch.finfo(torch.bfloat16).eps / 2 * expected.norm()
+
+
+class Factors(TorchDispatchMode):
+    """Collects what matrix products and weighted sums multiply."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        if name in ("mm", "bmm", "addmm", "baddbmm", "baddbmm_", "_embedding_bag", "_embedding_bag_forward_only"):
+            self.seen += [value for value in args if isinstance(value, torch.Tensor) and value.is_floating_point()]
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("semantics", ["official", "paper"])
+@pytest.mark.parametrize("clusters", [(4, 4), (10, 10), (17, 17)])
+def test_weights_that_vanish_are_zero_and_never_denormal(clusters, semantics):
+    # The least power of 2 that is no denormal number is -126, and all of exp(-200) to exp(0) occurs.
+    tokens = 10 * torch.rand(1, 400, 8, generator=torch.Generator().manual_seed(0))
+    with Factors() as factors:
+        centers = cluster(tokens, (20, 20), clusters, temperature=2.0, semantics=semantics)
+        reconstruct(centers, tokens, centers, temperature=2.0, semantics=semantics)
+    least = torch.finfo(torch.float32).tiny
+    assert len(factors.seen) > 10
+    assert not any(((value != 0) & (value.abs() < least)).any() for value in factors.seen)
