@@ -52,6 +52,13 @@ class Folder:
     def run(self, *options: str, device: str = "cpu", config: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         return self.command(*self.snakemake("--cores", "2", *options, device=device, config=config))
 
+    def started(self, *options: str) -> subprocess.Popen[bytes]:
+        """A run at work, in a process group of its own."""
+        command = self.snakemake(*options)
+        return subprocess.Popen(
+            command, cwd=self.path, env=self.environment, start_new_session=True, stderr=subprocess.DEVNULL
+        )
+
     def hourglass(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.command(sys.executable, "-m", "hourglass", *arguments)
 

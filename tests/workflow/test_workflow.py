@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -158,13 +157,7 @@ def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
     done = {path: path.stat().st_mtime_ns for path in folder.results.glob("*/cost.json")}
     assert len(done) == 2
     (folder.path / "slow").touch()
-    with subprocess.Popen(
-        folder.snakemake("--cores", "2"),
-        cwd=folder.path,
-        env=folder.environment,
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-    ) as run:
+    with folder.started("--cores", "2") as run:
         _wait_until(lambda: len(folder.calls()) > 2)
         os.killpg(run.pid, signal.SIGKILL)
     (folder.path / "slow").unlink()
@@ -177,13 +170,7 @@ def test_a_killed_run_goes_on_where_it_was(folder: Any, finished: Any) -> None:
 
 def test_jobs_that_outlive_their_snakemake_keep_the_next_run_away(folder: Any) -> None:
     (folder.path / "slow").touch()
-    with subprocess.Popen(
-        folder.snakemake("--cores", "1"),
-        cwd=folder.path,
-        env=folder.environment,
-        start_new_session=True,
-        stderr=subprocess.DEVNULL,
-    ) as run:
+    with folder.started("--cores", "1") as run:
         _wait_until((folder.path / "calls.txt").exists)
         run.kill()
         run.wait()

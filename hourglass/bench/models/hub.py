@@ -5,7 +5,7 @@ Weights are read from safetensors alone, and code that a repository holds is not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +171,11 @@ def build(
         if known is None or config.model_type == "oneformer":  # which also needs a text
             raise UserError(f"model: {folder}: '{config.model_type}' of transformers cannot do {task}; choose another")
         processor = transformers.AutoImageProcessor.from_pretrained(folder, **common)
-        model = getattr(transformers, known).from_pretrained(folder, use_safetensors=True, **common)
+        model, loading = getattr(transformers, known).from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, **common
+        )
         _require_numbers(folder, model)
+        _require_all(folder, model, processor, loading["missing_keys"])
     except UserError:
         raise
     except Exception as error:  # a damaged file can raise anything
@@ -208,6 +211,27 @@ def _require_numbers(folder: Path, model: nn.Module) -> None:
         require_numbers(parameters, parameters)
     except UserError as error:
         raise UserError(f"model: {folder}: {error}") from None
+
+
+def _require_all(folder: Path, model: nn.Module, processor: Any, missing: Iterable[str]) -> None:
+    """Make sure that no weight is missing that counts: transformers draws random ones for them, and says so in its log.
+
+    Some always are, as those of a layer of DPT that is never run. So ask the model what its output depends on.
+    """
+    missing = set(missing)
+    lacking = sorted(name for name in missing if name.endswith(("running_mean", "running_var")))
+    if parameters := {name: value for name, value in model.named_parameters() if name in missing}:
+        model.requires_grad_(False)
+        for parameter in parameters.values():
+            parameter.requires_grad_()
+        with torch.enable_grad():
+            output = model(**processor(images=[torch.zeros(3, 64, 64)], do_rescale=False, return_tensors="pt"))
+        if any(value.requires_grad for value in output.values() if isinstance(value, Tensor)):
+            lacking += sorted(parameters)
+        model.requires_grad_()
+    if lacking:
+        others = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+        raise UserError(f"model: {folder}: its file lacks '{lacking[0]}'{others}; choose another model")
 
 
 def _matched(

@@ -1,7 +1,7 @@
-"""A second measurement before an alarm: what differs from the accepted results is measured again, in a process anew.
+"""More measurements before an alarm: what looks slower than accepted is timed again, each time in a new process.
 
 A process keeps the memory and the cores it was given, and with them an error that its rounds do not show. What is
-judged then is what both runs found together, with the smaller error of two runs.
+judged then is what all runs found together, with the smaller error of several runs.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from pathlib import Path
 from hourglass.bench.results.accepted import Accepted
 from hourglass.bench.results.history import machine_of
 from hourglass.bench.results.judging import JUDGED_RATIOS
-from hourglass.bench.results.records import Record, comparable, load, record
-from hourglass.bench.results.speed_change import Estimate, change
+from hourglass.bench.results.records import Comparable, Record, comparable, load, record
+from hourglass.bench.results.speed_change import Change, Estimate, change
 from hourglass.bench.suites.case import Case
-from hourglass.bench.suites.suite import Suite
+from hourglass.bench.suites.suite import SpeedTolerance, Suite
+
+MOST_RUNS = 6
+"""Runs by which what looks slower is known well enough."""
 
 
 def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accepted | None) -> list[Case]:
-    """Those of some cases whose stored speed, found by one run, differs from the accepted one.
+    """Those of some cases that one more run should time: they look slower, or one run found them faster, than accepted.
 
     Args:
         suite: That they are of.
@@ -31,18 +34,26 @@ def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accep
     for case in cases:
         stored = load(results, case, "speed")
         then = accepted.cases.get(case.id, {}).get("speed") if accepted else None
-        if stored is None or then is None or stored.values.get("runs") != 1:
+        if stored is None or then is None:
             continue
         now = comparable([stored])[case.id]["speed"]
-        same = machine_of(now.conditions) == machine_of(then.conditions)
-        pairs = [(Estimate.of(now.values, name), Estimate.of(then.values, name)) for name in JUDGED_RATIOS]
-        control = now.values.get("control") or 1.0
-        if any(
-            value and reference and change(value, reference, suite.speed, control=control, same_machine=same).direction
-            for value, reference in pairs
-        ):
+        if any(deserves_another(each, int(now.values.get("runs") or 1)) for each in _changes(now, then, suite.speed)):
             found.append(case)
     return found
+
+
+def deserves_another(found: Change, runs: int) -> bool:
+    """Whether one more run should follow so many, which found a change."""
+    return (found.is_suspect and runs < MOST_RUNS) or (found.direction > 0 and runs == 1)
+
+
+def _changes(now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Iterable[Change]:
+    same = machine_of(now.conditions) == machine_of(then.conditions)
+    control = now.values.get("control") or 1.0
+    for name in JUDGED_RATIOS:
+        value, reference = Estimate.of(now.values, name), Estimate.of(then.values, name)
+        if value and reference:
+            yield change(value, reference, tolerance, control=control, same_machine=same)
 
 
 def together(first: Record, second: Record) -> Record:

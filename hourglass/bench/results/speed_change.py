@@ -63,12 +63,24 @@ class Change:
     Attributes:
         size: Logarithm of their ratio: 0 for no change, below 0 for slower.
         error: Standard error of the size.
-        margin: What it must exceed to count.
+        least: Relative change that matters.
+        significant: Standard errors by which it has to be off.
     """
 
     size: float
     error: float
-    margin: float
+    least: float
+    significant: float = SIGNIFICANT
+
+    @property
+    def margin(self) -> float:
+        """What the size must exceed to count."""
+        return max(math.log1p(self.least), self.significant * self.error)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it looks slower by more than matters, though noise may explain it: worth another run."""
+        return -self.size > max(math.log1p(self.least), self.error)
 
     @property
     def direction(self) -> int:
@@ -96,7 +108,7 @@ def change(
     shared = tolerance.run**2 * (1 / now.runs + 1 / then.runs)
     error = math.sqrt(now.error**2 + then.error**2 + shared + math.log(control) ** 2)
     least = tolerance.change if same_machine else tolerance.machine
-    return Change(math.log(now.value / then.value), error, max(math.log1p(least), SIGNIFICANT * error))
+    return Change(math.log(now.value / then.value), error, least)
 
 
 def change_together(changes: Mapping[str, Sequence[Change]], least: float) -> Change | None:
@@ -116,7 +128,7 @@ def change_together(changes: Mapping[str, Sequence[Change]], least: float) -> Ch
     error = math.sqrt(
         sum((len(cases) / total * fmean(each.error for each in cases)) ** 2 for cases in changes.values() if cases)
     )
-    return Change(size, error, max(math.log1p(least), SIGNIFICANT_TOGETHER * error))
+    return Change(size, error, least, SIGNIFICANT_TOGETHER)
 
 
 def change_over_runs(ratios: Sequence[float], then: Estimate, tolerance: SpeedTolerance) -> Change:
@@ -129,7 +141,7 @@ def change_over_runs(ratios: Sequence[float], then: Estimate, tolerance: SpeedTo
     """
     size = fmean(math.log(ratio / then.value) for ratio in ratios)
     error = math.sqrt(then.error**2 + tolerance.run**2 * (1 / len(ratios) + 1 / then.runs))
-    return Change(size, error, max(math.log1p(tolerance.change), SIGNIFICANT * error))
+    return Change(size, error, tolerance.change)
 
 
 def spread(ratios: Iterable[Sequence[float]]) -> float | None:

@@ -135,6 +135,19 @@ def test_weights_that_are_not_those_of_a_trained_model_are_named(folders, tmp_pa
         hub.build(folder, "semantic-segmentation", None)
 
 
+def test_a_weight_that_counts_may_not_be_missing(folders, tmp_path):
+    folder = shutil.copytree(folders("depth"), tmp_path / "mine")
+    weights = load_file(folder / "model.safetensors")
+    unused = {key for key in weights if key.startswith("neck.fusion_stage.layers.0.residual_layer1")}
+    assert unused
+    save_file({k: v for k, v in weights.items() if k not in unused}, folder / "model.safetensors", {"format": "pt"})
+    hub.build(folder, "depth-estimation", None)
+    heads = {key for key in weights if key.startswith("head.head.4")}
+    save_file({k: v for k, v in weights.items() if k not in heads}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match=rf"^model: {folder}: its file lacks 'head\.head\.4\.bias' and 1 more; choose"):
+        hub.build(folder, "depth-estimation", None)
+
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

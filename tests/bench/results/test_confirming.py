@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hourglass.bench.results import accepted
-from hourglass.bench.results.confirming import suspects, together
+from hourglass.bench.results.confirming import MOST_RUNS, suspects, together
 from hourglass.bench.results.records import Record, record, save
 from hourglass.bench.suites.suite import Suite
 
@@ -38,12 +38,29 @@ def test_only_what_differs_from_what_was_accepted_is_suspect(
     assert suspects(suite, timed, tmp_path, None) == [], "nothing has been accepted yet"
 
 
-def test_what_two_runs_found_is_not_suspect_again(
-    tmp_path: Path, suite: Suite, records: list[Record], reference: accepted.Accepted
+@pytest.mark.parametrize(
+    ("ratio", "runs", "is_suspect"),
+    [
+        (1.7, 2, True),
+        (1.7, MOST_RUNS - 1, True),
+        (1.7, MOST_RUNS, False),
+        (1.92, 1, False),  # slower by less than matters
+        (2.4, 1, True),
+        (2.4, 2, False),
+    ],
+)
+def test_what_looks_slower_is_timed_until_it_is_known(
+    tmp_path: Path,
+    suite: Suite,
+    records: list[Record],
+    reference: accepted.Accepted,
+    ratio: float,
+    runs: int,
+    is_suspect: bool,
 ) -> None:
-    twice = speed_of(records, "strong", **interval("speedup", 1.7), runs=2)
-    save(tmp_path, twice)
-    assert suspects(suite, [twice.case], tmp_path, reference) == []
+    stored = speed_of(records, "strong", **interval("speedup", ratio), runs=runs)
+    save(tmp_path, stored)
+    assert suspects(suite, [stored.case], tmp_path, reference) == [stored.case] * is_suspect
 
 
 def test_two_runs_are_pooled(records: list[Record]) -> None:
