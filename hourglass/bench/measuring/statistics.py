@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import median
 
 CONFIDENCE = 0.95
@@ -42,9 +43,7 @@ def median_interval(samples: Sequence[float], confidence: float = CONFIDENCE) ->
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: must be between 0 and 1, got {confidence}")
     ordered, count = sorted(samples), len(samples)
-    rank = 0
-    while 2 * (rank + 1) < count and 2 * _at_most(rank + 1, count) <= 1 - confidence:
-        rank += 1
+    rank = _outer_rank(count, confidence)
     return Interval(ordered[rank], median(ordered), ordered[count - 1 - rank])
 
 
@@ -75,6 +74,14 @@ def is_stable(samples: Sequence[float], window: int, tolerance: float) -> bool:
         return False
     before, last = median(samples[-2 * window : -window]), median(samples[-window:])
     return abs(last - before) <= tolerance * before
+
+
+@lru_cache
+def _outer_rank(count: int, confidence: float) -> int:
+    rank = 0
+    while 2 * (rank + 1) < count and 2 * _at_most(rank + 1, count) <= 1 - confidence:
+        rank += 1
+    return rank
 
 
 def _at_most(below: int, count: int) -> float:

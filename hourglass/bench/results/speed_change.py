@@ -3,7 +3,7 @@
 The estimate of a run has two kinds of error: that of its rounds, which its interval tells, and one that all of its
 rounds share, because a process keeps the memory and the cores it was given. The second is only seen between runs; its
 size is `SpeedTolerance.run`, or what the runs so far show. A change counts if it is larger than matters and larger than
-both errors explain: with the factor `SIGNIFICANT` an unchanged case exceeds that in one of 20,000 runs.
+both errors explain: with the factor `SIGNIFICANT` an unchanged case exceeds that in one of 75,000 runs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from statistics import fmean, median
 
 from hourglass.bench.suites.suite import SpeedTolerance
 
-SIGNIFICANT = 3.9
-"""Standard errors by which one case has to be off: one-sided, 1 in 20,000."""
+SIGNIFICANT = 4.2
+"""Standard errors by which one case has to be off: one-sided, 1 in 75,000."""
 SIGNIFICANT_TOGETHER = 3.3
 """The same for the mean over all cases: 1 in 2,000."""
 RESOLUTION = 0.25
@@ -47,10 +47,14 @@ class Estimate:
         low, value, high = (float(end) for end in ends if end is not None)
         return Estimate(low, value, high, int(values.get("runs") or 1)) if low <= value <= high else None
 
-    @property
-    def error(self) -> float:
-        """Standard error of its logarithm that its own rounds explain."""
-        return math.log(self.high / self.low) / (2 * NORMAL_95)
+    def error_towards(self, other: float) -> float:
+        """Standard error of its logarithm that its own rounds explain.
+
+        At least that of the side on which another ratio lies: where rounds are of two kinds, fast and slow ones, the
+        median is near one of them and its interval reaches to the other.
+        """
+        side = self.high if other > self.value else self.low
+        return max(math.log(self.high / self.low) / 2, abs(math.log(side / self.value))) / NORMAL_95
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -106,7 +110,8 @@ def change(
         same_machine: Whether both were measured on the same machine; the ratio differs somewhat between others.
     """
     shared = tolerance.run**2 * (1 / now.runs + 1 / then.runs)
-    error = math.sqrt(now.error**2 + then.error**2 + shared + math.log(control) ** 2)
+    own = now.error_towards(then.value) ** 2 + then.error_towards(now.value) ** 2
+    error = math.sqrt(own + shared + math.log(control) ** 2)
     least = tolerance.change if same_machine else tolerance.machine
     return Change(math.log(now.value / then.value), error, least)
 
@@ -140,7 +145,8 @@ def change_over_runs(ratios: Sequence[float], then: Estimate, tolerance: SpeedTo
         tolerance: Of the suite.
     """
     size = fmean(math.log(ratio / then.value) for ratio in ratios)
-    error = math.sqrt(then.error**2 + tolerance.run**2 * (1 / len(ratios) + 1 / then.runs))
+    shared = tolerance.run**2 * (1 / len(ratios) + 1 / then.runs)
+    error = math.sqrt(then.error_towards(then.value * math.exp(size)) ** 2 + shared)
     return Change(size, error, tolerance.change)
 
 
