@@ -44,7 +44,9 @@ def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accep
 
 def deserves_another(found: Change, runs: int) -> bool:
     """Whether one more run should follow so many, which found a change."""
-    return (found.is_suspect and runs < MOST_RUNS) or (found.direction > 0 and runs == 1)
+    if runs == 1:
+        return found.is_suspect or found.direction > 0
+    return found.is_suspect and not found.is_plain and runs < MOST_RUNS
 
 
 def _changes(now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Iterable[Change]:

@@ -87,6 +87,11 @@ class Change:
         return -self.size > max(math.log1p(self.least), self.error)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it is so large that another run would not be of use."""
+        return abs(self.size) > 2 * self.margin
+
+    @property
     def direction(self) -> int:
         """-1 for slower, 1 for faster, 0 for no change that counts."""
         return 0 if abs(self.size) <= self.margin else (1 if self.size > 0 else -1)
