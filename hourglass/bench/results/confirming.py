@@ -17,7 +17,7 @@ from hourglass.bench.results.speed_change import Change, Estimate, change
 from hourglass.bench.suites.case import Case
 from hourglass.bench.suites.suite import SpeedTolerance, Suite
 
-MOST_RUNS = 8
+MOST_RUNS = 4
 """Runs by which what looks slower is known well enough."""
 
 
