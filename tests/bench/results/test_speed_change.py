@@ -34,6 +34,7 @@ from hourglass.bench.suites.suite import SpeedTolerance
 STEADY_ROUNDS, STEADY = 20, 0.02
 """Rounds of a case and the deviation of their logarithm, on a machine that nobody else uses."""
 SMOOTH = 0.01
+"""Deviation of the logarithm that tells equal rounds apart."""
 TOLERANCE = SpeedTolerance()
 ACCEPTED_RUNS = 9
 """Over which the accepted ratios of the embedded suite are pooled."""
