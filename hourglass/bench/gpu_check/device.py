@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -13,10 +11,9 @@ from torch.profiler import ProfilerActivity, profile
 from hourglass.bench.measuring.gpu_design import Card, card_named
 from hourglass.bench.measuring.memory import can_count, peak_bytes
 from hourglass.bench.measuring.provenance import package_versions
-from hourglass.bench.measuring.speed import Timer, cpu_timer, cuda_timer
+from hourglass.bench.measuring.rounds import Run, Timer, cpu_timer, cuda_timer
 
 MEBI = 2**20
-Run = Callable[[], object]
 
 
 def conditions(device: torch.device) -> dict[str, Any]:
@@ -39,7 +36,7 @@ def card_of(device: torch.device) -> Card | None:
 
 def timer_of(device: torch.device) -> Timer:
     """Events of the device; on the CPU, the clock."""
-    return cuda_timer() if device.type == "cuda" else cpu_timer(perf_counter)
+    return cuda_timer() if device.type == "cuda" else cpu_timer()
 
 
 def kernels_of(run: Run, device: torch.device) -> int | None:

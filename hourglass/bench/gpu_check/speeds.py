@@ -15,13 +15,11 @@ from hourglass.bench.gpu_check.device import card_of, graphed, kernels_of, peak_
 from hourglass.bench.gpu_check.subjects import Subject
 from hourglass.bench.measuring.dense import dense_clustering, dense_reconstruction
 from hourglass.bench.measuring.gpu_design import Form, Published, estimate, operators
+from hourglass.bench.measuring.rounds import BASELINE, Samples, TimingBudget, interleave, speedup
 from hourglass.bench.measuring.running import Runner, reproducible
-from hourglass.bench.measuring.speed import BASELINE, CONTROL, TimingBudget, interleave
-from hourglass.bench.measuring.statistics import paired_ratio
 
 HALF = torch.bfloat16
 FORMS: tuple[Form, ...] = ("published", "residual")
-Samples = dict[str, list[float]]
 
 
 def models_of(subject: Subject, device: torch.device) -> dict[str, nn.Module]:
@@ -53,7 +51,7 @@ def model_speed(
     runners = {name: Runner(model, device, torch.float32) for name, model in models.items()}
     one, many = (_images(subject, batch, device) for batch in (1, subject.batch))
     runs = {name: partial(runner, one) for name, runner in runners.items()}
-    single = interleave({**runs, CONTROL: runs[BASELINE]}, timer_of(device), budget)
+    single = interleave(runs, timer_of(device), budget)
     found: dict[str, Any] = {"precision": str(HALF).removeprefix("torch."), "attention": attention}
     found |= _ratios(single, subject.design, device, ("eager" if compiler is None else "graph"))
     found["kernels"] = {name: kernels_of(run, device) for name, run in runs.items()}
@@ -76,7 +74,7 @@ def operator_speed(design: Published, device: torch.device, budget: TimingBudget
         kernels = {name: kernels_of(run, device) for name, run in runs.items()}
         for form in FORMS:
             runs[f"{form}, graph"] = graphed(runs[form], device)
-        timed = interleave({**runs, CONTROL: runs[BASELINE]}, timer_of(device), budget)
+        timed = interleave(runs, timer_of(device), budget)
     found: dict[str, Any] = {"latency_ms": {name: 1e3 * median(seconds) for name, seconds in timed.items()}}
     found["speedup"] = {name: _interval(timed, name) for name in timed if name != BASELINE}
     found["kernels"], card = kernels, card_of(device)
@@ -120,5 +118,5 @@ def _ratios(timed: Samples, design: Published, device: torch.device, execution: 
 
 
 def _interval(timed: Samples, name: str) -> list[float]:
-    ratio = paired_ratio(timed[BASELINE], timed[name])
+    ratio = speedup(timed, name)
     return [ratio.low, ratio.value, ratio.high]

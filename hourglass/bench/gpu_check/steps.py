@@ -14,7 +14,7 @@ from hourglass.bench.gpu_check.checking import Step
 from hourglass.bench.gpu_check.marked import marked_tests
 from hourglass.bench.gpu_check.speeds import model_speed, operator_speed
 from hourglass.bench.gpu_check.subjects import Subject, subjects, tiny_subjects
-from hourglass.bench.measuring.speed import TimingBudget
+from hourglass.bench.measuring.rounds import TimingBudget
 
 GRAPHS: dict[str, Any] = {"mode": "reduce-overhead"}
 """For `torch.compile`: fused kernels in a CUDA graph."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,7 +12,9 @@ from torch import Tensor, nn
 
 from hourglass.bench import datasets, models, tasks
 from hourglass.bench.measuring.accuracy import score
+from hourglass.bench.measuring.allocation import kept_memory
 from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, threads
+from hourglass.bench.storage.cores import available_cores
 from hourglass.registry import UnknownNameError, UserError
 
 
@@ -87,7 +88,7 @@ class Subject:
     @contextmanager
     def ready(self) -> Iterator[None]:
         """Within it, the model is timed on all cores that the process may use."""
-        with threads(len(os.sched_getaffinity(0))), reproducible(0):
+        with threads(available_cores()), reproducible(0), kept_memory():
             yield
 
     def inputs(self) -> list[Tensor]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,8 @@ from hourglass.acceleration.plan import Plan
 from hourglass.bench import datasets, models, pictures, tasks
 from hourglass.bench.datasets.base import Category
 from hourglass.bench.datasets.rasters import read_image
+from hourglass.bench.measuring.rounds import BASELINE, TimingBudget, cpu_timer, interleave, speedup
 from hourglass.bench.measuring.running import to_float
-from hourglass.bench.measuring.speed import LATENCY, cpu_timer, interleave
-from hourglass.bench.measuring.statistics import median_interval, paired_ratio
 from hourglass.bench.models import hub
 from hourglass.bench.storage.files import one_line
 from hourglass.bench.suites import suite as suites
@@ -157,15 +156,14 @@ def compare(path: Path, model: nn.Module, task: str, categories: tuple[Category,
                 raise
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise UserError(f"{path}: {size[1]} x {size[0]} pixels do not suit model and plan: {reason}") from error
-        runs = {"baseline": lambda: model(images), "hourglass": lambda: faster(images)}
-        seconds = interleave(runs, cpu_timer(perf_counter), LATENCY)
-    baseline, hourglass = seconds["baseline"], seconds["hourglass"]
+        runs = {BASELINE: lambda: model(images), "hourglass": lambda: faster(images)}
+        seconds = interleave(runs, cpu_timer(), TimingBudget())
     return Comparison(
         image=image,
         labels=seen[0].labels().numpy(),
         predictions=(before, after),
-        milliseconds=(1000 * median_interval(baseline).value, 1000 * median_interval(hourglass).value),
-        speedup=paired_ratio(baseline, hourglass).value,
+        milliseconds=(1000 * median(seconds[BASELINE]), 1000 * median(seconds["hourglass"])),
+        speedup=speedup(seconds, "hourglass").value,
     )
 
 

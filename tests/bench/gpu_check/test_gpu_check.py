@@ -16,7 +16,7 @@ from hourglass.bench.gpu_check.steps import all_steps, rehearsal
 from hourglass.bench.gpu_check.subjects import subjects, tiny_subjects
 from hourglass.bench.measuring import gpu_design
 from hourglass.bench.measuring.gpu_design import CARDS, card_named
-from hourglass.bench.measuring.speed import TimingBudget
+from hourglass.bench.measuring.rounds import TimingBudget
 
 pytestmark = pytest.mark.filterwarnings("ignore:plan.temperature")
 CPU = torch.device("cpu")

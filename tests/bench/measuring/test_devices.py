@@ -9,8 +9,8 @@ from torch import nn
 import hourglass
 from hourglass.bench.measuring import measure_speed, speed
 from hourglass.bench.measuring.memory import can_count, peak_bytes
+from hourglass.bench.measuring.rounds import TimingBudget
 from hourglass.bench.measuring.running import Runner
-from hourglass.bench.measuring.speed import TimingBudget
 
 from ...fake_cuda import fake_cuda
 

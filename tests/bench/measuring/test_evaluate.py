@@ -13,7 +13,7 @@ import hourglass
 from hourglass.bench import datasets, evaluate, models
 from hourglass.bench.datasets import Category, Sample
 from hourglass.bench.measuring import all_quantities, cases, measure_speed
-from hourglass.bench.measuring.speed import TimingBudget
+from hourglass.bench.measuring.rounds import TimingBudget
 from hourglass.bench.models.segmenter import Segmenter
 from hourglass.bench.suites.case import Case
 from hourglass.bench.suites.suite import Timing

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import hourglass
 from hourglass.bench.storage import cores
 
 
@@ -50,3 +51,9 @@ def test_without_control_groups_the_bound_cores_count(groups, monkeypatch: pytes
     assert cores.available_cores() == 8
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
     assert cores.available_cores() == 1
+
+
+def test_cores_are_counted_in_one_place() -> None:
+    package = Path(hourglass.__file__).parent
+    counting = [path for path in package.rglob("*.py") if "sched_getaffinity(" in path.read_text(encoding="utf-8")]
+    assert counting == [Path(cores.__file__)]
