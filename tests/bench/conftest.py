@@ -74,7 +74,7 @@ def measure(case: Case) -> list[Record]:
         "baseline_throughput": 5.0,
         **interval("speedup", 1 / work),
         **interval("throughput_speedup", 1 / work),
-        "control": 1.001,
+        **interval("control", 1.001),
         "runs": 1,
     }
     cost = {

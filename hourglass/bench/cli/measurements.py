@@ -120,6 +120,7 @@ def speed(
     again: Annotated[
         bool, typer.Option("--again", help="Time what is timed already once more; all runs count.")
     ] = False,
+    longer: Annotated[float, typer.Option(min=1, help="Time so many times as long as the suite says.")] = 1,
 ) -> None:
     """Time cases against their baselines, on a machine that does nothing else."""
     if again:
@@ -131,7 +132,7 @@ def speed(
         from hourglass.bench.measuring import cases as measuring
         from hourglass.bench.suites.suite import Suite
 
-        timing = Suite.read(suite).timing
+        timing = Suite.read(suite).timing.times(longer)
         for group in _grouped(chosen, measuring.timed_with):
             timed.extend(group)
             measure = partial(measuring.speed, group, data, device=_free(device), timing=timing)
@@ -220,7 +221,7 @@ def _confirm(suite: str, timed: Sequence[Case], results: Path, tables: Path) -> 
         if not again:
             return
         print(f"timed again, as they may differ from what was accepted: {', '.join(c.id for c in again)}", flush=True)
-        _time_again(suite, again, results)
+        _time_again(suite, again, results, "--longer", str(loaded.timing.again))
 
 
 def _timed(suite: str, ids: Sequence[str] | None, results: Path) -> list[Case]:
@@ -233,8 +234,8 @@ def _timed(suite: str, ids: Sequence[str] | None, results: Path) -> list[Case]:
     return [case for case in cases if load(results, case, "speed")]
 
 
-def _time_again(suite: str, cases: Sequence[Case], results: Path) -> None:
-    """Time cases once more, in a process of their own, and store what all runs found."""
+def _time_again(suite: str, cases: Sequence[Case], results: Path, *more: str) -> None:
+    """Time cases once more, in a process of their own with more options, and store what all runs found."""
     from hourglass.bench.results.confirming import together
     from hourglass.bench.results.records import load, save
     from hourglass.bench.suites.suite import Suite
@@ -245,7 +246,7 @@ def _time_again(suite: str, cases: Sequence[Case], results: Path) -> None:
     options = [argument for argument in sys.argv[2:] if argument not in known and argument != "--again"]
     command = [sys.executable, "-m", "hourglass", "speed", *options, *(case.id for case in cases)]
     with TemporaryDirectory() as elsewhere:
-        subprocess.run([*command, "--results", elsewhere, "--no-confirm"])
+        subprocess.run([*command, "--results", elsewhere, "--no-confirm", *more])
         for case in cases:
             first, second = load(results, case, "speed"), load(Path(elsewhere), case, "speed")
             if first and second:

@@ -19,7 +19,7 @@ SPEED = (
     Metric("latency_ms", "latency", "ms", False, "median time of a forward pass at batch 1"),
     Metric("baseline_latency_ms", "baseline latency", "ms", False, "the same of the baseline, in the same run"),
     Metric("fps", "FPS", "1/s", True, "images a second at batch 1"),
-    Metric("speedup", "speed-up", "1", True, "baseline latency over latency, median of side-by-side ratios"),
+    Metric("speedup", "speed-up", "1", True, "baseline latency over latency, pseudomedian of side-by-side ratios"),
     Metric("control", "control", "1", True, "speed-up of the baseline over itself, same run; 1 on a quiet machine"),
     Metric("runs", "runs", "1", True, "processes that the speed was measured in, one after another"),
     Metric("throughput", "throughput", "1/s", True, "images a second at the case's batch"),

@@ -86,7 +86,7 @@ def interleave(contenders: Mapping[str, Run], timer: Timer, budget: TimingBudget
 
 
 def speedup(samples: Samples, name: str) -> Interval:
-    """Time of the baseline over that of a contender: the median of their ratios in each round.
+    """Time of the baseline over that of a contender: the pseudomedian of their ratios in each round.
 
     The baseline's time in a round is the geometric mean of its two runs, if it ran twice. For `CONTROL` the first is
     compared with the second: how far their ratio is from 1 says how quiet the machine was.

@@ -13,11 +13,11 @@ from hourglass.bench.results.accepted import Accepted
 from hourglass.bench.results.history import machine_of
 from hourglass.bench.results.judging import JUDGED_RATIOS
 from hourglass.bench.results.records import Comparable, Record, comparable, load, record
-from hourglass.bench.results.speed_change import Change, Estimate, change
+from hourglass.bench.results.speed_change import QUIET, Change, Estimate, change
 from hourglass.bench.suites.case import Case
 from hourglass.bench.suites.suite import SpeedTolerance, Suite
 
-MOST_RUNS = 4
+MOST_RUNS = 6
 """Runs by which what looks slower is known well enough."""
 
 
@@ -51,7 +51,7 @@ def deserves_another(found: Change, runs: int) -> bool:
 
 def _changes(now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Iterable[Change]:
     same = machine_of(now.conditions) == machine_of(then.conditions)
-    control = now.values.get("control") or 1.0
+    control = Estimate.of(now.values, "control") or QUIET
     for name in JUDGED_RATIOS:
         value, reference = Estimate.of(now.values, name), Estimate.of(then.values, name)
         if value and reference:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from pydantic import PositiveFloat, ValidationError
+from pydantic import PositiveFloat, PositiveInt, ValidationError
 
 from hourglass.bench.results.records import Record
+from hourglass.bench.results.speed_change import Estimate
 from hourglass.bench.storage.documents import Document
 from hourglass.bench.storage.files import append_line
 
@@ -26,12 +27,12 @@ class Run(Document):
     Attributes:
         key: The same for the same measurements.
         machine: What speeds depend on beside the code.
-        ratios: Speed-up by case.
+        ratios: Speed-up by case: low, value, high, and how many runs found it.
     """
 
     key: str
     machine: str
-    ratios: dict[str, PositiveFloat]
+    ratios: dict[str, tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveInt]]
 
 
 def run_of(records: Iterable[Record]) -> Run | None:
@@ -41,7 +42,11 @@ def run_of(records: Iterable[Record]) -> Run | None:
     if len(machines) != 1:
         return None
     content = json.dumps([record.model_dump(mode="json") for record in speeds], sort_keys=True)
-    ratios = {record.case.id: float(record.values["speedup"] or 0) for record in speeds}
+    ratios = {}
+    for each in speeds:
+        ratio, control = (Estimate.of(each.values, name) for name in ("speedup", "control"))
+        if ratio and control and control.low <= 1 <= control.high:  # otherwise the machine was not quiet
+            ratios[each.case.id] = (ratio.low, ratio.value, ratio.high, ratio.runs)
     return Run(key=sha256(content.encode()).hexdigest()[:16], machine=machines.pop(), ratios=ratios)
 
 
@@ -72,12 +77,12 @@ def append(results: Path, suite: str, run: Run) -> None:
     append_line(_file(results, suite), run.model_dump_json())
 
 
-def by_case(runs: Sequence[Run]) -> dict[str, list[float]]:
+def by_case(runs: Sequence[Run]) -> dict[str, list[Estimate]]:
     """The speed-ups of each case, oldest first."""
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[Estimate]] = {}
     for run in runs:
         for case, ratio in run.ratios.items():
-            found.setdefault(case, []).append(ratio)
+            found.setdefault(case, []).append(Estimate(*ratio))
     return found
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hourglass.bench.results.history import machine_of
 from hourglass.bench.results.records import Comparable
-from hourglass.bench.results.speed_change import Change, Estimate, change, change_over_runs, change_together
+from hourglass.bench.results.speed_change import Change, Estimate, change, change_over_nights, change_together
 from hourglass.bench.results.verdict import Status, Verdict, missing
 from hourglass.bench.suites.case import Case, Measurement
 from hourglass.bench.suites.suite import Experiment, SpeedTolerance, Suite
@@ -37,8 +37,6 @@ DECIDED_BY_PROJECT = ("settings", "weights", "data", "protocol", "precision", "m
 FRACTION, RELATIVE = 0.01, 0.02
 """How far metrics that the suite does not judge by may move: fractions by so much, others by so much of their value."""
 TOGETHER = "all cases"
-LEAST_RUNS = 3
-"""Fewer runs say no more together than each of them."""
 
 
 def judged_quantities(case: Case, metrics: Sequence[Metric]) -> dict[Measurement, tuple[str, ...]]:
@@ -58,7 +56,7 @@ def judge(
     measured: Results,
     accepted: Results | None,
     metrics: Metrics,
-    history: Mapping[str, Sequence[float]] | None = None,
+    history: Mapping[str, Sequence[Estimate]] | None = None,
 ) -> list[Verdict]:
     """Verdicts on every case of a suite.
 
@@ -75,7 +73,7 @@ def judge(
     ]
     verdicts = [verdict for judge in judges for verdict in judge.verdicts()]
     for judge in judges:
-        verdicts += judge.over_runs((history or {}).get(judge.case.id, ()))
+        verdicts += judge.over_nights((history or {}).get(judge.case.id, ()))
     known = {case.id for case in suite.cases}
     gone = "was accepted, but is no longer in the suite; accept again if that is meant"
     verdicts += [missing(case, "accuracy", "", gone) for case in accepted or {} if case not in known]
@@ -222,8 +220,8 @@ class _Judge:
             if value is None:
                 yield self._missing(measurement, quantity, "has no value, or one that cannot be; measure again")
                 continue
-            control = now.values.get("control")
-            if not control or control < 0:
+            control = Estimate.of(now.values, "control")
+            if control is None:
                 yield self._missing(measurement, "control", "has no value, or one that cannot be; measure again")
                 return
             found = change(value, reference, self._tolerance, control=control, same_machine=same)
@@ -234,13 +232,13 @@ class _Judge:
             yield from self._baseline(now, then)
 
     def _on_speed(
-        self, quantity: str, value: Estimate, reference: Estimate, found: Change, control: float, machine: str
+        self, quantity: str, value: Estimate, reference: Estimate, found: Change, control: Estimate, machine: str
     ) -> Verdict:
         told = [f"{value} now, {reference} accepted, margin {math.expm1(found.margin):.1%}"]
         if machine:
             told.append(f"compared with another machine: {machine}")
-        if abs(control - 1) > self._tolerance.control:
-            told.append(f"the machine was not quiet: the baseline against itself came out as {control:.3f}")
+        if abs(control.value - 1) > self._tolerance.control:
+            told.append(f"the machine was not quiet: the baseline against itself came out as {control}")
         status: Status = ("regressed", "pass", "improved")[found.direction + 1]
         if status == "pass" and not found.is_resolved:
             status = "inconclusive"
@@ -249,19 +247,19 @@ class _Judge:
         fails = status == "regressed"
         return Verdict(self.case.id, "speed", quantity, status, value.value, reference.value, detail, fails)
 
-    def over_runs(self, ratios: Sequence[float]) -> Iterator[Verdict]:
-        """On the speed-ups of several runs together: what is too small to be seen in one of them."""
+    def over_nights(self, nights: Sequence[Estimate]) -> Iterator[Verdict]:
+        """On the speed-ups of several nights together: what is too small to be seen in one of them."""
         then = self._then.get("speed")
         reference = Estimate.of(then.values, "speedup") if then else None
-        if not self.changes or reference is None or len(ratios) < LEAST_RUNS:
+        if not self.changes or reference is None:
             return
-        found = change_over_runs(ratios, reference, self._tolerance)
-        if found.direction < 0 and self.changes[0].direction == 0:
+        found = change_over_nights(nights, reference, self._tolerance)
+        if found and found.direction < 0 and self.changes[0].direction == 0:
             told = (
-                f"{math.exp(found.size):.3f} times the accepted speed-up on average over the last {len(ratios)} runs, "
+                f"{math.exp(found.size):.3f} times the accepted speed-up on average over several nights, "
                 f"margin {math.expm1(found.margin):.1%}"
             )
-            yield Verdict(self.case.id, "speed", "speedup over runs", "regressed", None, None, told, fails=True)
+            yield Verdict(self.case.id, "speed", "speedup over nights", "regressed", None, None, told, fails=True)
 
     def _baseline(self, now: Comparable, then: Comparable) -> Iterator[Verdict]:
         """A slow-down that baseline and plan share, which no ratio shows; only on one machine, and only a large one."""

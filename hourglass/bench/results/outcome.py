@@ -10,7 +10,7 @@ from typing import Any
 from hourglass.bench.results import accepted, history, requirements
 from hourglass.bench.results.judging import judge
 from hourglass.bench.results.records import Record, Stored, comparable, load_all
-from hourglass.bench.results.speed_change import spread
+from hourglass.bench.results.speed_change import seen_over_nights
 from hourglass.bench.results.verdict import Verdict, passed
 from hourglass.bench.suites.suite import Suite
 from hourglass.bench.tasks.metric import Metric
@@ -56,8 +56,7 @@ class Outcome:
         reference = accepted.load(tables, suite)
         cases = reference.cases if reference else None
         runs = _runs(results, suite, records)
-        run = spread(history.by_case(runs[:-1]).values())
-        tolerance = suite.speed if run is None else suite.speed.model_copy(update={"run": run})
+        tolerance = seen_over_nights(suite.speed, history.by_case(runs[:-1]).values())
         steady = suite.model_copy(update={"speed": tolerance})
         verdicts = [
             _explained(verdict, stored)

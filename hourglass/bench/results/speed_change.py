@@ -20,6 +20,8 @@ SIGNIFICANT = 4.2
 """Standard errors by which one case has to be off: one-sided, 1 in 75,000."""
 SIGNIFICANT_TOGETHER = 3.3
 """The same for the mean over all cases: 1 in 2,000."""
+SUSPICIOUS = 1.5
+"""Standard errors by which a slow-down may look smaller than it is: 1 in 15 does by more."""
 RESOLUTION = 0.25
 """A margin that is wider than this, relative, says nothing about changes that matter."""
 NORMAL_95, NORMAL_MAD = 1.96, 1.4826
@@ -60,6 +62,10 @@ class Estimate:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
+QUIET = Estimate(1.0, 1.0, 1.0)
+"""The baseline against itself, where nothing else takes time."""
+
+
 @dataclass(frozen=True)
 class Change:
     """A ratio against the accepted one.
@@ -83,8 +89,9 @@ class Change:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it looks slower by more than matters, though noise may explain it: worth another run."""
-        return -self.size > max(math.log1p(self.least), self.error)
+        """Whether another run is worth it: it looks slower by more than matters, or may be slower by twice that."""
+        unseen = math.log1p(2 * self.least) - SUSPICIOUS * self.error
+        return -self.size > max(0.0, min(math.log1p(self.least), unseen))
 
     @property
     def is_plain(self) -> bool:
@@ -103,7 +110,7 @@ class Change:
 
 
 def change(
-    now: Estimate, then: Estimate, tolerance: SpeedTolerance, *, control: float = 1.0, same_machine: bool = True
+    now: Estimate, then: Estimate, tolerance: SpeedTolerance, *, control: Estimate = QUIET, same_machine: bool = True
 ) -> Change:
     """A ratio against the accepted one.
 
@@ -111,12 +118,14 @@ def change(
         now: Measured.
         then: Accepted.
         tolerance: Of the suite.
-        control: Ratio of the baseline to itself in the run: its distance from 1 is an error that the run has shown.
+        control: Ratio of the baseline to itself in the run: how far 1 is outside of its interval is an error that the
+            run has shown.
         same_machine: Whether both were measured on the same machine; the ratio differs somewhat between others.
     """
     shared = tolerance.run**2 * (1 / now.runs + 1 / then.runs)
     own = now.error_towards(then.value) ** 2 + then.error_towards(now.value) ** 2
-    error = math.sqrt(own + shared + math.log(control) ** 2)
+    unquiet = max(0.0, math.log(control.low), -math.log(control.high))
+    error = math.sqrt(own + shared + unquiet**2)
     least = tolerance.change if same_machine else tolerance.machine
     return Change(math.log(now.value / then.value), error, least)
 
@@ -141,31 +150,50 @@ def change_together(changes: Mapping[str, Sequence[Change]], least: float) -> Ch
     return Change(size, error, least, SIGNIFICANT_TOGETHER)
 
 
-def change_over_runs(ratios: Sequence[float], then: Estimate, tolerance: SpeedTolerance) -> Change:
-    """The mean ratio of several runs on one machine against the accepted one.
+def change_over_nights(nights: Sequence[Estimate], then: Estimate, tolerance: SpeedTolerance) -> Change | None:
+    """What the last nights on one machine say together: of the last two, three and so on, those that say it plainest.
+
+    A change is seen so many nights after it came as it takes, whatever was before it.
 
     Args:
-        ratios: One a run.
+        nights: Oldest first, this one last.
         then: Accepted, on the same machine.
         tolerance: Of the suite.
-    """
-    size = fmean(math.log(ratio / then.value) for ratio in ratios)
-    shared = tolerance.run**2 * (1 / len(ratios) + 1 / then.runs)
-    error = math.sqrt(then.error_towards(then.value * math.exp(size)) ** 2 + shared)
-    return Change(size, error, tolerance.change)
-
-
-def spread(ratios: Iterable[Sequence[float]]) -> float | None:
-    """By how much the ratio of an unchanged case differs from run to run: the standard deviation of its logarithm.
-
-    From the differences between runs that follow each other, by their median: one step, as a change of the code makes
-    it, says nothing of noise.
-
-    Args:
-        ratios: Of each case, one a run, oldest first.
 
     Returns:
-        Pooled over the cases; None for fewer than eight differences.
+        None for fewer than two nights.
     """
-    steps = [abs(math.log(after / before)) for values in ratios for before, after in pairwise(values)]
-    return NORMAL_MAD * median(steps) / math.sqrt(2) if len(steps) >= 8 else None
+    windows = (_pooled(nights[-count:], then, tolerance) for count in range(2, len(nights) + 1))
+    return min(windows, key=lambda each: each.size / each.margin, default=None)
+
+
+def _pooled(nights: Sequence[Estimate], then: Estimate, tolerance: SpeedTolerance) -> Change:
+    """The mean change, each night by what it is worth."""
+    run = tolerance.run**2
+    weights = [1 / max(1e-12, each.error_towards(then.value) ** 2 + run / each.runs) for each in nights]
+    sizes = [math.log(each.value / then.value) for each in nights]
+    size = sum(weight * each for weight, each in zip(weights, sizes, strict=True)) / sum(weights)
+    accepted = then.error_towards(then.value * math.exp(size)) ** 2 + run / then.runs
+    return Change(size, math.sqrt(1 / sum(weights) + accepted), tolerance.change)
+
+
+def seen_over_nights(tolerance: SpeedTolerance, cases: Iterable[Sequence[Estimate]]) -> SpeedTolerance:
+    """With as much error between runs as past nights show beyond that of their rounds, if that is more.
+
+    From the differences between nights that follow each other, by their median: one step, as a change of the code makes
+    it, says nothing of noise. Fewer than eight differences do not, either.
+
+    Args:
+        tolerance: Of the suite.
+        cases: The nights of each case, oldest first.
+    """
+    steps = [
+        (math.log(after.value / before.value), before.error_towards(after.value), after.error_towards(before.value))
+        for nights in cases
+        for before, after in pairwise(nights)
+    ]
+    if len(steps) < 8:
+        return tolerance
+    seen = (NORMAL_MAD * median(abs(size) for size, *_ in steps)) ** 2
+    explained = median(one**2 + other**2 for _, one, other in steps)
+    return tolerance.model_copy(update={"run": max(tolerance.run, math.sqrt(max(0.0, seen - explained) / 2))})

@@ -70,11 +70,17 @@ class Timing(Document):
         latency: At batch 1.
         throughput: At the batch of the experiment.
         rounds: How often it runs at least at batch 1; four times, or so often if that is less, at the larger batch.
+        again: So many times as long what looks slower than accepted is timed again.
     """
 
     latency: Number = Field(default=1.5, ge=0, le=3600)
     throughput: Number = Field(default=1.0, ge=0, le=3600)
     rounds: Count = 9
+    again: Number = Field(default=6, ge=1, le=100)
+
+    def times(self, factor: float) -> Timing:
+        """So many times as long."""
+        return self.model_copy(update={"latency": self.latency * factor, "throughput": self.throughput * factor})
 
 
 class Experiment(Document):

@@ -15,15 +15,17 @@ from ...fake_clock import Machine
 
 
 def test_values_from_samples():
-    single = {"baseline": [0.2, 0.4, 0.6], "method": [0.1, 0.2, 0.2], "control": [0.2, 0.4, 0.6]}
+    single = {"baseline": [0.2, 0.4, 0.6], "method": [0.1, 0.1, 0.6], "control": [0.2, 0.4, 0.6]}
     values = summarise(single, {"baseline": [1.0, 1.0], "method": [0.5, 0.5], "control": [1.0, 1.0]}, batch=4)
-    assert values["latency_ms"] == 200
-    assert (values["latency_ms_low"], values["latency_ms_high"]) == (100, 200)
+    assert values["latency_ms"] == 100
+    assert (values["latency_ms_low"], values["latency_ms_high"]) == (100, 600)
     assert values["baseline_latency_ms"] == 400
-    assert values["fps"] == 5
-    assert (values["speedup_low"], values["speedup"], values["speedup_high"]) == pytest.approx((2, 2, 3))
+    assert values["fps"] == 10
+    assert (values["speedup_low"], values["speedup"], values["speedup_high"]) == pytest.approx((1, 2, 4))
     assert values["control"] == 1
-    assert (values["throughput"], values["baseline_throughput"], values["throughput_speedup"]) == (8, 4, 2)
+    assert (values["throughput"], values["baseline_throughput"], values["throughput_speedup"]) == pytest.approx(
+        (8, 4, 2)
+    )
 
 
 class Fake(nn.Module):

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import random
+from statistics import fmean, median, pvariance
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hourglass.bench.measuring.statistics import Interval, is_stable, median_interval, paired_ratio
+from hourglass.bench.measuring.statistics import (
+    Interval,
+    is_stable,
+    median_interval,
+    paired_ratio,
+    pseudomedian_interval,
+)
 
 TIMES = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=60)
 
@@ -28,6 +35,34 @@ def test_the_true_median_is_inside_as_often_as_promised():
         found = median_interval([draw.expovariate(1) for _ in range(15)])
         inside += found.low <= 0.6931 <= found.high
     assert inside / 2000 == pytest.approx(0.965, abs=0.012)
+
+
+@pytest.mark.parametrize(
+    ("count", "sum_of_ranks"), [(1, 0), (5, 0), (6, 0), (7, 2), (8, 3), (9, 5), (10, 8), (15, 25), (20, 52), (25, 89)]
+)
+def test_signed_ranks_are_those_of_the_tables(count, sum_of_ranks):
+    samples = [4.0**number for number in range(count)]  # no two pairs have the same mean
+    means = sorted((one + other) / 2 for at, one in enumerate(samples) for other in samples[at:])
+    found = pseudomedian_interval(samples)
+    assert (found.low, found.high) == (means[sum_of_ranks], means[-1 - sum_of_ranks])
+    assert found.value == pytest.approx(median(means))
+
+
+def test_the_pseudomedian_is_inside_as_often_as_promised_and_surer_than_the_median():
+    draw = random.Random(0)
+    nights = [[draw.gauss(0, 1) for _ in range(15)] for _ in range(2000)]
+    found, medians = [pseudomedian_interval(night) for night in nights], [median(night) for night in nights]
+    assert fmean(each.low <= 0 <= each.high for each in found) == pytest.approx(0.952, abs=0.012)
+    assert pvariance(each.value for each in found) < 0.75 * pvariance(medians)
+
+
+@given(TIMES)
+def test_the_pseudomedian_moves_and_grows_with_its_samples(samples):
+    found = pseudomedian_interval(samples)
+    assert min(samples) <= found.low <= found.value <= found.high <= max(samples)
+    moved = pseudomedian_interval([3 - 2 * each for each in samples])
+    expected = [3 - 2 * each for each in (found.high, found.value, found.low)]
+    assert [moved.low, moved.value, moved.high] == pytest.approx(expected, abs=1e-9 * max(samples))
 
 
 @given(TIMES)

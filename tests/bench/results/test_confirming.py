@@ -73,14 +73,14 @@ def test_two_runs_are_pooled(records: list[Record]) -> None:
         samples = {"latency_s": {**times, "control": [0.4] * rounds}, "throughput_s": times, "throughput_batch": 2}
         return record("speed", old.case, {"runs": 1}, samples, {**old.provenance, "time": f"after {method}"})
 
-    pooled = together(run(0.2, 4), run(0.1, 6))
+    pooled = together(run(0.2, 2), run(0.1, 6))
     assert pooled.values["runs"] == 2
-    assert pooled.values["speedup"] == 4
-    assert (pooled.values["speedup_low"], pooled.values["speedup_high"]) == (2, 4)
+    assert pooled.values["speedup"] == pytest.approx(4)
+    assert pooled.values["speedup_low"] < 3 < pooled.values["speedup_high"]
     thrice = together(pooled, run(0.1, 3))
     assert thrice.values["runs"] == 3
-    assert thrice.samples["rounds_of_runs"] == [4, 6, 3]
-    assert thrice.samples["latency_s"]["method"] == [0.2] * 4 + [0.1] * 9
-    assert pooled.samples["latency_s"]["method"] == [0.2] * 4 + [0.1] * 6
-    assert pooled.samples["rounds_of_runs"] == [4, 6]
+    assert thrice.samples["rounds_of_runs"] == [2, 6, 3]
+    assert thrice.samples["latency_s"]["method"] == [0.2] * 2 + [0.1] * 9
+    assert pooled.samples["latency_s"]["method"] == [0.2] * 2 + [0.1] * 6
+    assert pooled.samples["rounds_of_runs"] == [2, 6]
     assert pooled.provenance["time"] == "after 0.1"

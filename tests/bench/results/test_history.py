@@ -21,16 +21,22 @@ def test_a_run_is_remembered_once(tmp_path: Path, records: list[Record]) -> None
 
 def test_only_the_last_runs_count(tmp_path: Path) -> None:
     for number in range(history.NIGHTS + 3):
-        history.append(tmp_path, "example", history.Run(key=f"{number}", machine="m", ratios={"case": 1.0 + number}))
+        history.append(
+            tmp_path,
+            "example",
+            history.Run(key=f"{number}", machine="m", ratios={"case": (1.0, 1.0 + number, 20.0, 1)}),
+        )
     loaded = history.load(tmp_path, "example", "m")
     assert [run.key for run in loaded] == [f"{number}" for number in range(3, history.NIGHTS + 3)]
-    assert history.by_case(loaded)["case"][-1] == history.NIGHTS + 3
+    assert history.by_case(loaded)["case"][-1].value == history.NIGHTS + 3
 
 
 def test_a_damaged_line_is_left_out(tmp_path: Path) -> None:
     history.append(tmp_path, "example", history.Run(key="a", machine="m", ratios={}))
     file = tmp_path / "history" / "example.jsonl"
-    odd = b'{"key": 1\nnothing\n{"other": 2}\n\xff\xfe\n{"key": "b", "machine": "m", "ratios": {"case": -1}}\nnull\n'
+    odd = b'{"key": 1\nnothing\n{"other": 2}\n\xff\xfe\nnull\n'
+    for ratio in (b"[-1, 1, 2, 1]", b"1", b"[1, 2]"):
+        odd += b'{"key": "b", "machine": "m", "ratios": {"case": %s}}\n' % ratio
     file.write_bytes(odd + b"[" * 100_000 + b"\n" + file.read_bytes())
     assert [run.key for run in history.load(tmp_path, "example", "m")] == ["a"]
 
@@ -64,7 +70,7 @@ def test_steady_nights_make_the_margin_narrow_and_restless_ones_wide(
     for steps, found in ((0.001, "regressed"), (0.05, "inconclusive")):
         for night in range(6):
             ratio = 1 + steps * (-1) ** night
-            ratios = {case.id: ratio for case in suite.cases if not case.is_baseline}
+            ratios = {case.id: (ratio * 0.99, ratio, ratio * 1.01, 1) for case in suite.cases if not case.is_baseline}
             run = history.Run(key=f"{steps}-{night}", machine="cpu, a processor, 2 threads", ratios=ratios)
             history.append(tmp_path / "results", "example", run)
         outcome = Outcome.load(suite, results=tmp_path / "results", tables=tmp_path / "tables", data=tmp_path / "data")

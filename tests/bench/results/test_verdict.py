@@ -8,6 +8,7 @@ import pytest
 
 from hourglass.bench.results.judging import Results, judge, within
 from hourglass.bench.results.records import Comparable, Record, comparable
+from hourglass.bench.results.speed_change import Estimate
 from hourglass.bench.results.verdict import Verdict, findings, passed
 from hourglass.bench.suites.case import Measurement
 from hourglass.bench.suites.suite import Suite
@@ -249,7 +250,8 @@ def test_the_speed_of_another_machine_has_a_wider_margin_and_is_said(
         (ratio("speedup", 0.9, width=0.1), "pass"),  # less than its noise explains
         (ratio("speedup", 1.0, width=0.3), "inconclusive"),  # a change that matters would not have been seen
         (ratio("speedup", 0.4, width=0.3), "regressed"),  # noise or not
-        (ratio("speedup", 0.94) | {"control": 1.02}, "pass"),  # the control shows as much noise
+        (ratio("speedup", 0.9) | ratio("control", 1.05), "pass"),  # the control shows as much noise
+        (ratio("speedup", 0.9) | ratio("control", 1.05, width=0.06), "regressed"),  # the control shows nothing
     ],
 )
 def test_a_speed_changes_by_more_than_matters_and_more_than_noise_explains(
@@ -267,7 +269,7 @@ def test_throughput_is_judged_too(judged: Judged, now: Results) -> None:
 
 
 def test_a_machine_that_is_not_quiet_excuses_noise_only(judged: Judged, now: Results) -> None:
-    unquiet = change(now, MILD, "speed", **ratio("speedup", 1.2), control=1.15)
+    unquiet = change(now, MILD, "speed", **ratio("speedup", 1.2), **ratio("control", 1.15))
     verdict = judged(now, unquiet)[MILD, "speed speedup"]
     assert (verdict.status, verdict.fails) == ("inconclusive", False)
     assert "the baseline against itself came out as 1.150" in verdict.detail
@@ -296,12 +298,13 @@ def test_a_small_change_of_all_cases_is_seen_together(judged: Judged, now: Resul
     assert found == [("all cases", "speed speedup", "regressed", True)]
 
 
-def test_a_small_change_is_seen_over_several_runs(suite: Suite, now: Results) -> None:
+def test_a_small_change_is_seen_over_several_nights(suite: Suite, now: Results) -> None:
     accepted = change(now, MILD, "speed", runs=8)
     value = now[MILD]["speed"].values["speedup"]
     assert value is not None
-    for runs, found in ((1, []), (7, [("speedup over runs", True)])):
-        verdicts = judge(suite, now, accepted, suite.all_metrics(), {MILD: [value * 0.93] * runs})
+    slower = Estimate(value * 0.925, value * 0.93, value * 0.935)
+    for nights, found in ((1, []), (7, [("speedup over nights", True)])):
+        verdicts = judge(suite, now, accepted, suite.all_metrics(), {MILD: [slower] * nights})
         assert [(v.quantity, v.fails) for v in verdicts if v.status != "pass"] == found
 
 
