@@ -226,8 +226,10 @@ def _require_all(folder: Path, model: nn.Module, processor: Any, missing: Iterab
             parameter.requires_grad_()
         with torch.enable_grad():
             output = model(**processor(images=[torch.zeros(3, 64, 64)], do_rescale=False, return_tensors="pt"))
-        if any(value.requires_grad for value in output.values() if isinstance(value, Tensor)):
-            lacking += sorted(parameters)
+        asked = [value.sum() for value in output.values() if isinstance(value, Tensor) and value.requires_grad]
+        if asked:
+            gradients = torch.autograd.grad(asked, list(parameters.values()), allow_unused=True)
+            lacking += sorted(name for name, found in zip(parameters, gradients, strict=True) if found is not None)
         model.requires_grad_()
     if lacking:
         others = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -142,10 +143,14 @@ def test_a_weight_that_counts_may_not_be_missing(folders, tmp_path):
     assert unused
     save_file({k: v for k, v in weights.items() if k not in unused}, folder / "model.safetensors", {"format": "pt"})
     hub.build(folder, "depth-estimation", None)
-    heads = {key for key in weights if key.startswith("head.head.4")}
-    save_file({k: v for k, v in weights.items() if k not in heads}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError, match=rf"^model: {folder}: its file lacks 'head\.head\.4\.bias' and 1 more; choose"):
-        hub.build(folder, "depth-estimation", None)
+    for layer in ("head.head.4", "neck.reassemble_stage.layers.0.projection"):
+        lacking = unused | {key for key in weights if key.startswith(layer)}
+        save_file(
+            {k: v for k, v in weights.items() if k not in lacking}, folder / "model.safetensors", {"format": "pt"}
+        )
+        said = re.escape(f"model: {folder}: its file lacks '{layer}.bias' and 1 more; choose")
+        with pytest.raises(UserError, match=f"^{said}"):
+            hub.build(folder, "depth-estimation", None)
 
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

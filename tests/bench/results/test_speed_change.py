@@ -36,8 +36,9 @@ STEADY_ROUNDS, STEADY = 20, 0.02
 """Rounds of a case and the deviation of their logarithm, on a machine that nobody else uses."""
 SMOOTH = 0.01
 """Deviation of the logarithm that tells equal rounds apart."""
-TOLERANCE, TIMING = SpeedTolerance(), Suite.read("embedded").timing
-LONGER_RUNS = 4
+EMBEDDED = Suite.read("embedded")
+TOLERANCE, TIMING = EMBEDDED.speed, EMBEDDED.timing
+LONGER_RUNS = 3
 """Over which accepted ratios are pooled, beside a usual one."""
 
 
