@@ -1,7 +1,7 @@
 """More measurements before an alarm: what looks slower than accepted is timed again, each time in a new process.
 
-A process keeps the memory and the cores it was given, and with them an error that its rounds do not show. What is
-judged then is what all runs found together, with the smaller error of several runs.
+A process keeps the cores it was given, and with them an error that its rounds do not show. What is judged then is what
+all runs found together, with the smaller error of several runs.
 """
 
 from __future__ import annotations
@@ -37,25 +37,34 @@ def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accep
         if stored is None or then is None:
             continue
         now = comparable([stored])[case.id]["speed"]
-        if any(deserves_another(each, int(now.values.get("runs") or 1)) for each in _changes(now, then, suite.speed)):
+        runs = int(now.values.get("runs") or 1)
+        changes = _changes(now, then, suite.speed)
+        if any(deserves_another(change, runs, closely=name == "speedup") for name, change in changes):
             found.append(case)
     return found
 
 
-def deserves_another(found: Change, runs: int) -> bool:
-    """Whether one more run should follow so many, which found a change."""
+def deserves_another(found: Change, runs: int, *, closely: bool = True) -> bool:
+    """Whether one more run should follow so many, which found a change.
+
+    Args:
+        found: By all of them.
+        runs: How many.
+        closely: Whether it is enough that something may be slower. Of few rounds, as throughputs are, most may be.
+    """
+    suspect = found.may_be_slower if closely else found.looks_slower
     if runs == 1:
-        return found.is_suspect or found.direction > 0
-    return found.is_suspect and not found.is_plain and runs < MOST_RUNS
+        return suspect or found.direction > 0
+    return suspect and not found.is_plain and runs < MOST_RUNS
 
 
-def _changes(now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Iterable[Change]:
+def _changes(now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Iterable[tuple[str, Change]]:
     same = machine_of(now.conditions) == machine_of(then.conditions)
     control = Estimate.of(now.values, "control") or QUIET
     for name in JUDGED_RATIOS:
         value, reference = Estimate.of(now.values, name), Estimate.of(then.values, name)
         if value and reference:
-            yield change(value, reference, tolerance, control=control, same_machine=same)
+            yield name, change(value, reference, tolerance, control=control, same_machine=same)
 
 
 def together(first: Record, second: Record) -> Record:

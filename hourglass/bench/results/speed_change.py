@@ -1,9 +1,9 @@
 """Did a speed-up change? Statistics of ratios to the baseline of the same run, on the scale of their logarithms.
 
 The estimate of a run has two kinds of error: that of its rounds, which its interval tells, and one that all of its
-rounds share, because a process keeps the memory and the cores it was given. The second is only seen between runs; its
-size is `SpeedTolerance.run`, or what the runs so far show. A change counts if it is larger than matters and larger than
-both errors explain: with the factor `SIGNIFICANT` an unchanged case exceeds that in one of 75,000 runs.
+rounds share, because a process keeps the cores it was given. The second is only seen between runs; its size is
+`SpeedTolerance.run`, or what past nights show if that is more. A change counts if it is larger than matters and larger
+than both errors explain: with the factor `SIGNIFICANT` an unchanged case exceeds that in one of 75,000 runs.
 """
 
 from __future__ import annotations
@@ -88,8 +88,13 @@ class Change:
         return max(math.log1p(self.least), self.significant * self.error)
 
     @property
-    def is_suspect(self) -> bool:
-        """Whether another run is worth it: it looks slower by more than matters, or may be slower by twice that."""
+    def looks_slower(self) -> bool:
+        """Whether it does by more than matters and more than one standard error."""
+        return -self.size > max(math.log1p(self.least), self.error)
+
+    @property
+    def may_be_slower(self) -> bool:
+        """Whether it looks slower by more than matters, or may be slower by twice that."""
         unseen = math.log1p(2 * self.least) - SUSPICIOUS * self.error
         return -self.size > max(0.0, min(math.log1p(self.least), unseen))
 

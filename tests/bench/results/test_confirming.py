@@ -65,6 +65,20 @@ def test_what_looks_slower_is_timed_until_it_is_known(
     assert suspects(suite, [stored.case], tmp_path, reference) == [stored.case] * is_suspect
 
 
+@pytest.mark.parametrize(("quantity", "is_suspect"), [("speedup", True), ("throughput_speedup", False)])
+def test_what_only_may_be_slower_is_timed_again_for_batch_1(
+    tmp_path: Path,
+    suite: Suite,
+    records: list[Record],
+    reference: accepted.Accepted,
+    quantity: str,
+    is_suspect: bool,
+) -> None:
+    stored = speed_of(records, "strong", **interval(quantity, 1.95, width=0.1))
+    save(tmp_path, stored)
+    assert suspects(suite, [stored.case], tmp_path, reference) == [stored.case] * is_suspect
+
+
 def test_two_runs_are_pooled(records: list[Record]) -> None:
     old = speed_of(records, "mild")
 
