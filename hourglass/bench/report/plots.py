@@ -179,6 +179,10 @@ def _room_for(
         (x - wide / 2, y + 8, (x, y + 18), "middle"),
         (x + 9, y - 6, (x + 9, y + 4), "start"),
         (x - 9 - wide, y - 6, (x - 9, y + 4), "end"),
+        (x + 6 - wide, y - 21, (x + 6, y - 10), "end"),
+        (x + 6 - wide, y + 8, (x + 6, y + 18), "end"),
+        (x - 6, y - 21, (x - 6, y - 10), "start"),
+        (x - 6, y + 8, (x - 6, y + 18), "start"),
     ):
         box = left, top, left + wide, top + 12
         inside = left >= LEFT and box[2] <= WIDTH and top >= 0 and box[3] <= HEIGHT - BOTTOM

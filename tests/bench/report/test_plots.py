@@ -40,6 +40,15 @@ def test_a_single_point_is_drawn_and_labels_stay_apart():
     assert 0 < sum(mark.label is not None for mark in drawn(crowd).marks) < 9
 
 
+def test_a_mark_at_the_edge_with_another_beside_it_has_a_label():
+    points = (point(1, 1, "baseline"), point(4.4, 5, "other"), point(5, 5, "linear-strong"))
+    for more_x in (True, False):
+        moved = points if more_x else tuple(replace(each, x=6 - each.x) for each in points)
+        found = drawn(Chart("", "", "", ("one",), moved, more_x=more_x, more_y=True))
+        (mark,) = [mark for mark in found.marks if mark.point.label == "linear-strong"]
+        assert mark.label == (mark.x + 6, mark.y - 10, "end")
+
+
 def test_an_experiment_is_drawn_against_speed_and_against_work(outcome: Outcome):
     found = charts(outcome.suite.experiments[0], Content(outcome))
     assert [chart.title for chart in found] == ["mIoU against measured speed-up", "mIoU against work"]
