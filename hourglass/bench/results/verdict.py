@@ -58,4 +58,10 @@ def in_numbers(verdicts: Iterable[Verdict]) -> str:
 
 def where(places: Sequence[str]) -> str:
     """The places that share a finding, in short."""
-    return f"{places[0]} and {len(places) - 1} others" if len(places) > 1 else places[0]
+    match len(places) - 1:
+        case 0:
+            return places[0]
+        case 1:
+            return f"{places[0]} and one other"
+        case others:
+            return f"{places[0]} and {others} others"
