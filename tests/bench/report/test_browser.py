@@ -156,6 +156,14 @@ def test_lines_do_not_run_through_labels(shown: Any, emulate: Callable[..., None
         assert run(shown, style, label, "opacity") == "1"
 
 
+def test_a_laptop_shows_all_columns(shown: Any, emulate: Callable[..., None]) -> None:
+    screen = {"width": 1440, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    emulate("Emulation.setDeviceMetricsOverride", screen)
+    frames = "[...document.querySelectorAll('figure.table .frame')]"
+    assert run(shown, f"return {frames}.length") > 3
+    assert run(shown, f"return {frames}.filter(f => f.scrollWidth > f.clientWidth).map(f => f.ariaLabel)") == []
+
+
 def test_on_a_phone_everything_that_is_tapped_is_large_enough(shown: Any, emulate: Callable[..., None]) -> None:
     emulate("Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 2, "mobile": True})
     shown.refresh()
