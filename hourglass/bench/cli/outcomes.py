@@ -95,8 +95,8 @@ def verdict(
     from hourglass.bench.storage.files import write_json
 
     outcome = load_outcome(suite, results, tables, data)
-    if run := history.run_of(outcome.records):
-        history.append(results, outcome.suite.name, run)
+    if outcome.run:
+        history.append(results, outcome.suite.name, outcome.run)
     write_json(results / outcome.suite.name / "verdict.json", outcome.summary())
     _print_verdicts(outcome)
 

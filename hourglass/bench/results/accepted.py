@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from difflib import unified_diff
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import Field
@@ -50,6 +51,11 @@ def load(tables: Path, suite: Suite) -> Accepted | None:
     if accepted.suite != suite.name:
         raise UserError(f"{path}: suite: is '{accepted.suite}', not '{suite.name}'; accept results of this suite")
     return accepted
+
+
+def digest(accepted: Accepted | None) -> str:
+    """What tells these results from others that were accepted; empty for none."""
+    return sha256(accepted.model_dump_json().encode()).hexdigest()[:16] if accepted else ""
 
 
 def costs(accepted: Accepted | None) -> dict[str, float]:

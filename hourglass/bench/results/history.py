@@ -28,15 +28,22 @@ class Run(Document):
         key: The same for the same measurements.
         machine: What speeds depend on beside the code.
         ratios: Speed-up by case: low, value, high, and how many runs found it.
+        against: What it was compared with: the same for the same accepted results.
     """
 
     key: str
     machine: str
     ratios: dict[str, tuple[PositiveFloat, PositiveFloat, PositiveFloat, PositiveInt]]
+    against: str = ""
 
 
-def run_of(records: Iterable[Record]) -> Run | None:
-    """The run that these measurements are of; None if no speed is among them, or if they are of several machines."""
+def run_of(records: Iterable[Record], against: str = "") -> Run | None:
+    """The run that these measurements are of; None if no speed is among them, or if they are of several machines.
+
+    Args:
+        records: The measurements.
+        against: As of `Run`.
+    """
     speeds = [record for record in records if record.measurement == "speed" and record.values.get("speedup")]
     machines = {machine_of(record.conditions) for record in speeds}
     if len(machines) != 1:
@@ -47,7 +54,7 @@ def run_of(records: Iterable[Record]) -> Run | None:
         ratio, control = (Estimate.of(each.values, name) for name in ("speedup", "control"))
         if ratio and control and control.low <= 1 <= control.high:  # otherwise the machine was not quiet
             ratios[each.case.id] = (ratio.low, ratio.value, ratio.high, ratio.runs)
-    return Run(key=sha256(content.encode()).hexdigest()[:16], machine=machines.pop(), ratios=ratios)
+    return Run(key=sha256(content.encode()).hexdigest()[:16], machine=machines.pop(), ratios=ratios, against=against)
 
 
 def machine_of(conditions: dict[str, object]) -> str:

@@ -28,6 +28,7 @@ class Outcome:
         verdicts: On the records.
         left_out: Cases whose accuracy and speed cannot be measured here, with the reason.
         unreadable: Why a stored measurement is not among the records, a line for each.
+        run: What the suite's history is to remember of it; None for nothing.
     """
 
     suite: Suite
@@ -36,6 +37,7 @@ class Outcome:
     verdicts: Sequence[Verdict] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     unreadable: Sequence[str] = ()
+    run: history.Run | None = None
 
     @staticmethod
     def load(suite: Suite, *, results: Path, tables: Path, data: Path) -> Outcome:
@@ -55,15 +57,18 @@ class Outcome:
         left_out = requirements.left_out(suite, data=data, results=results)
         reference = accepted.load(tables, suite)
         cases = reference.cases if reference else None
-        runs = _runs(results, suite, records)
+        now = history.run_of(records, accepted.digest(reference))
+        runs = _runs(results, suite, now)
+        # A change that was accepted is none of these nights': they were compared with something else.
+        since = history.by_case([run for run in runs if now and run.against == now.against])
         tolerance = seen_over_nights(suite.speed, history.by_case(runs[:-1]).values())
         steady = suite.model_copy(update={"speed": tolerance})
         verdicts = [
             _explained(verdict, stored)
-            for verdict in judge(steady, comparable(records), cases, suite.all_metrics(), history.by_case(runs))
+            for verdict in judge(steady, comparable(records), cases, suite.all_metrics(), since)
             if not (verdict.case in left_out and verdict.status == "missing")
         ]
-        return Outcome(suite, records, suite.metrics(), verdicts, left_out, list(stored.unreadable.values()))
+        return Outcome(suite, records, suite.metrics(), verdicts, left_out, list(stored.unreadable.values()), now)
 
     def summary(self) -> dict[str, Any]:
         """The verdicts as plain data, for ``verdict.json``."""
@@ -75,9 +80,8 @@ class Outcome:
         }
 
 
-def _runs(results: Path, suite: Suite, records: Sequence[Record]) -> list[history.Run]:
-    """The last runs on the machine of these measurements, these among them."""
-    now = history.run_of(records)
+def _runs(results: Path, suite: Suite, now: history.Run | None) -> list[history.Run]:
+    """The last runs on the machine of this one, this one among them."""
     if now is None:
         return []
     known = history.load(results, suite.name, now.machine)

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hourglass.bench.results import history
+import pytest
+
+from hourglass.bench.results import accepted, history
 from hourglass.bench.results.outcome import Outcome
 from hourglass.bench.results.records import Record, record, save
 from hourglass.bench.suites.suite import Suite
@@ -53,8 +55,6 @@ def test_steady_nights_make_the_margin_narrow_and_restless_ones_wide(
     tmp_path: Path, suite: Suite, records: list[Record]
 ) -> None:
     """The same 8 % slower case, after nights of which the speed-ups differ by less or more."""
-    from hourglass.bench.results import accepted
-
     accepted.accept(tmp_path / "tables", suite, records, "first results")
     slow = []
     for each in records:
@@ -77,3 +77,26 @@ def test_steady_nights_make_the_margin_narrow_and_restless_ones_wide(
         (verdict,) = [v for v in outcome.verdicts if v.quantity == "speedup" and v.case.endswith("strong")]
         assert verdict.status == found
         (tmp_path / "results" / "history" / "example.jsonl").unlink()
+
+
+@pytest.mark.parametrize(("same", "found"), [(True, True), (False, False)])
+def test_nights_count_that_were_compared_with_the_same_results(
+    tmp_path: Path, suite: Suite, records: list[Record], same: bool, found: bool
+) -> None:
+    """An improvement is accepted: the nights before it were slower, which is no regression."""
+    accepted.accept(tmp_path / "tables", suite, records, "faster")
+    against = accepted.digest(accepted.load(tmp_path / "tables", suite)) if same else "what was accepted before"
+    for each in records:
+        save(tmp_path / "results", each)
+    now = history.run_of(records)
+    assert now is not None
+    for night in range(6):
+        ratios = {
+            case: (low * 0.9, value * 0.9, high * 0.9, runs) for case, (low, value, high, runs) in now.ratios.items()
+        }
+        run = history.Run(key=f"{night}", machine=now.machine, ratios=ratios, against=against)
+        history.append(tmp_path / "results", "example", run)
+    outcome = Outcome.load(suite, results=tmp_path / "results", tables=tmp_path / "tables", data=tmp_path / "data")
+    assert any(verdict.quantity == "speedup over nights" for verdict in outcome.verdicts) == found
+    assert outcome.run is not None
+    assert (outcome.run.against == against) == same
