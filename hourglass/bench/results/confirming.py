@@ -19,6 +19,8 @@ from hourglass.bench.suites.suite import SpeedTolerance, Suite
 
 MOST_RUNS = 6
 """Runs by which what looks slower is known well enough."""
+CONFIRMED = 3
+"""Runs that a slow-down which counts is found by, unless it is plain."""
 
 
 def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accepted | None) -> list[Case]:
@@ -55,7 +57,8 @@ def deserves_another(found: Change, runs: int, *, closely: bool = True) -> bool:
     suspect = found.may_be_slower if closely else found.looks_slower
     if runs == 1:
         return suspect or found.direction > 0
-    return suspect and not found.is_plain and runs < MOST_RUNS
+    confirmed = found.is_plain or (found.direction < 0 and runs >= CONFIRMED)
+    return suspect and not confirmed and runs < MOST_RUNS
 
 
 def _changes(now: Comparable, then: Comparable, tolerance: SpeedTolerance) -> Iterable[tuple[str, Change]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hourglass.bench.results import accepted
-from hourglass.bench.results.confirming import MOST_RUNS, suspects, together
+from hourglass.bench.results.confirming import CONFIRMED, MOST_RUNS, suspects, together
 from hourglass.bench.results.records import Record, record, save
 from hourglass.bench.suites.suite import Suite
 
@@ -42,8 +42,10 @@ def test_only_what_differs_from_what_was_accepted_is_suspect(
     ("ratio", "runs", "is_suspect"),
     [
         (1.85, 2, True),
-        (1.85, MOST_RUNS - 1, True),
-        (1.85, MOST_RUNS, False),
+        (1.9, MOST_RUNS - 1, True),
+        (1.9, MOST_RUNS, False),
+        (1.8, CONFIRMED - 1, True),
+        (1.8, CONFIRMED, False),
         (1.0, 1, True),
         (1.0, 2, False),  # half as fast: no doubt
         (1.92, 1, False),  # slower by less than matters
