@@ -41,7 +41,7 @@ def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accep
         now = comparable([stored])[case.id]["speed"]
         runs = int(now.values.get("runs") or 1)
         changes = _changes(now, then, suite.speed)
-        if any(deserves_another(change, runs, closely=name == "speedup") for name, change in changes):
+        if any(deserves_another(each, runs, closely=name == "speedup") for name, each in changes):
             found.append(case)
     return found
 
