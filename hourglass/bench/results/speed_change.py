@@ -3,7 +3,7 @@
 The estimate of a run has two kinds of error: that of its rounds, which its interval tells, and one that all of its
 rounds share, because a process keeps the cores it was given. The second is only seen between runs; its size is
 `SpeedTolerance.run`, or what past nights show if that is more. A change counts if it is larger than matters and larger
-than both errors explain: with the factor `SIGNIFICANT` an unchanged case exceeds that in one of 75,000 runs.
+than both errors explain: with the factor `SIGNIFICANT` an unchanged case exceeds that in one of 185,000 runs.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from statistics import fmean, median
 
 from hourglass.bench.suites.suite import SpeedTolerance
 
-SIGNIFICANT = 4.2
-"""Standard errors by which one case has to be off: one-sided, 1 in 75,000."""
+SIGNIFICANT = 4.4
+"""Standard errors by which one case has to be off: one-sided, 1 in 185,000."""
 SIGNIFICANT_TOGETHER = 3.3
 """The same for the mean over all cases: 1 in 2,000."""
-SUSPICIOUS = 1.5
-"""Standard errors by which a slow-down may look smaller than it is: 1 in 15 does by more."""
+SUSPICIOUS = 2.0
+"""Standard errors by which a slow-down may look smaller than it is: 1 in 44 does by more."""
 RESOLUTION = 0.25
 """A margin that is wider than this, relative, says nothing about changes that matter."""
 NORMAL_95, NORMAL_MAD = 1.96, 1.4826

@@ -294,13 +294,13 @@ def test_an_unchanged_suite_raises_at_most_one_alarm_in_a_thousand_nights(name: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOURS)
-def test_one_case_that_is_a_tenth_slower_is_seen_in_the_night_it_comes(name: str) -> None:
+def test_one_case_that_takes_a_tenth_longer_is_seen_in_the_night_it_comes(name: str) -> None:
     rounds = HOURS[name]
     cases = [f"{experiment}.{plan}" for experiment, each in rounds.items() for plan in each.plans]
-    assert fmean(case in found for case in cases for (found,) in seasons(10, {case: 1 / 0.9}, rounds)) >= 0.95
+    assert fmean(case in found for case in cases for (found,) in seasons(20, {case: 1.1}, rounds)) >= 0.95
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HOURS)
-def test_all_cases_being_a_twentieth_slower_is_seen_in_the_night_it_comes(name: str) -> None:
-    assert fmean(bool(found) for (found,) in seasons(200, {"": 1 / 0.95}, HOURS[name])) >= 0.95
+def test_all_cases_taking_a_twentieth_longer_is_seen_in_the_night_it_comes(name: str) -> None:
+    assert fmean(bool(found) for (found,) in seasons(200, {"": 1.05}, HOURS[name])) >= 0.95
