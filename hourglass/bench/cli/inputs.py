@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hourglass.bench.cli.options import DATA, RESULTS, DataOption, ResultsOption, SuiteArgument
+from hourglass.bench.wording import counted
 from hourglass.registry import UserError
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ def validate(suite: SuiteArgument, data: DataOption = DATA) -> None:
     loaded.metrics()
     if found := _obstacles(loaded, data):
         raise UserError("\nhourglass: ".join(f"{loaded.name}: {case}: {why}" for case, why in found.items()))
-    print(f"{loaded.name}: {len(loaded.experiments)} experiments, {len(loaded.cases)} cases, all valid")
+    experiments = counted(len(loaded.experiments), one="experiment")
+    print(f"{loaded.name}: {experiments}, {counted(len(loaded.cases), one='case')}, all valid")
 
 
 def plan(suite: SuiteArgument, data: DataOption = DATA, results: ResultsOption = RESULTS) -> None:

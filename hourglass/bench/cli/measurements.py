@@ -121,6 +121,9 @@ def speed(
         bool, typer.Option("--again", help="Time what is timed already once more; all runs count.")
     ] = False,
     longer: Annotated[float, typer.Option(min=1, help="Time so many times as long as the suite says.")] = 1,
+    latency_alone: Annotated[
+        bool, typer.Option("--latency-alone", help="With --longer: throughput takes as long as the suite says.")
+    ] = False,
 ) -> None:
     """Time cases against their baselines, on a machine that does nothing else."""
     if again:
@@ -132,7 +135,7 @@ def speed(
         from hourglass.bench.measuring import cases as measuring
         from hourglass.bench.suites.suite import Suite
 
-        timing = Suite.read(suite).timing.times(longer)
+        timing = Suite.read(suite).timing.times(longer, latency_alone=latency_alone)
         for group in _grouped(chosen, measuring.timed_with):
             timed.extend(group)
             measure = partial(measuring.speed, group, data, device=_free(device), timing=timing)
@@ -217,11 +220,13 @@ def _confirm(suite: str, timed: Sequence[Case], results: Path, tables: Path) -> 
     reference = accepted.load(tables, loaded)
     again: Sequence[Case] = timed
     for _ in range(MOST_RUNS - 1):
-        again = suspects(loaded, again, results, reference)
-        if not again:
+        found = suspects(loaded, again, results, reference)
+        if not found:
             return
+        again = [suspect.case for suspect in found]
         print(f"timed again, as they may differ from what was accepted: {', '.join(c.id for c in again)}", flush=True)
-        _time_again(suite, again, results, "--longer", str(loaded.timing.again))
+        alone = () if any(suspect.by_throughput for suspect in found) else ("--latency-alone",)
+        _time_again(suite, again, results, "--longer", str(loaded.timing.again), *alone)
 
 
 def _timed(suite: str, ids: Sequence[str] | None, results: Path) -> list[Case]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hourglass.bench import downloads
 from hourglass.bench.datasets.base import Source
+from hourglass.bench.wording import counted
 from hourglass.registry import UserError
 
 
@@ -49,7 +50,7 @@ class ArchiveSource(Source):
             data = self.open(folder, task, split)
             if len(data) != self.images:
                 raise UserError(
-                    f"{folder}: {len(data)} images for {task}, but '{self.name}' has {self.images}; "
+                    f"{folder}: {counted(len(data), one='image')} for {task}, but '{self.name}' has {self.images}; "
                     "complete this copy, or move it away to have it downloaded"
                 )
             prints.append(data.fingerprint)

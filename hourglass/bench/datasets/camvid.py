@@ -14,6 +14,7 @@ from hourglass.bench.datasets.base import Category, Dataset, Source
 from hourglass.bench.datasets.downloads import check, download, manifest
 from hourglass.bench.datasets.folders import RasterDataset
 from hourglass.bench.datasets.rasters import read_semantic
+from hourglass.bench.wording import counted
 from hourglass.registry import UserError
 
 COMMIT = "bb68b64e72cb004b3ed927fee0f5624dd8097498"
@@ -59,7 +60,8 @@ class _CamVid(Source):
         check("camvid", files if split == self.evaluation_split else labels, folder)
         dataset = self.open(folder, self.tasks[0], split)
         if len(dataset) != len(labels):
-            raise UserError(f"{folder / split}: {len(dataset)} images, but {len(labels)} label maps; restore the rest")
+            found, wanted = counted(len(dataset), one="image"), counted(len(labels), one="label map")
+            raise UserError(f"{folder / split}: {found}, but {wanted}; restore the rest")
         return dataset.fingerprint
 
     def open(self, folder: Path, task: str, split: str) -> Dataset:

@@ -1,7 +1,7 @@
 """Everything that is downloaded, archives of data sets and checkpoints alike: a catalogue, and how a file gets here."""
 
 from hourglass.bench.downloads.archives import unpack
-from hourglass.bench.downloads.catalogue import Artifact, get, names, readable
+from hourglass.bench.downloads.catalogue import Artifact, get, names
 from hourglass.bench.downloads.fetch import (
     OFFLINE,
     OWN_COPIES,
@@ -25,6 +25,5 @@ __all__ = [
     "own_copy",
     "place",
     "present",
-    "readable",
     "unpack",
 ]

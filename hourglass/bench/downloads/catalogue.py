@@ -12,6 +12,7 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from hourglass.bench.downloads.messages import clean
 from hourglass.bench.storage.documents import Document, invalid, read
+from hourglass.bench.wording import readable
 from hourglass.registry import UnknownNameError
 
 OWN_CATALOGUE = "HOURGLASS_ARTIFACTS"
@@ -169,15 +170,6 @@ def get(artifact: str) -> Artifact:
     if artifact not in known:
         raise UnknownNameError("artifact", artifact, list(known))
     return known[artifact]
-
-
-def readable(size: float) -> str:
-    """A number of bytes for people: ``2.97 GB``."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            break
-        size /= 1000
-    return f"{size:.3g} {unit}"
 
 
 @lru_cache(maxsize=4)

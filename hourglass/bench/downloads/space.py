@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hourglass.bench.downloads.catalogue import readable
 from hourglass.bench.storage.files import FULL
+from hourglass.bench.wording import readable
 from hourglass.registry import UserError
 
 

@@ -15,6 +15,7 @@ from hourglass.bench.measuring.accuracy import score
 from hourglass.bench.measuring.allocation import kept_memory
 from hourglass.bench.measuring.running import Runner, device_named, example, reproducible, threads
 from hourglass.bench.storage.cores import available_cores
+from hourglass.bench.wording import counted
 from hourglass.registry import UnknownNameError, UserError
 
 
@@ -83,7 +84,7 @@ class Subject:
     @property
     def words(self) -> str:
         """For people."""
-        return f"{self.images} images of {self.data.name}/{self.data.split} ({self.metric.title})"
+        return f"{counted(self.images, one='image')} of {self.data.name}/{self.data.split} ({self.metric.title})"
 
     @contextmanager
     def ready(self) -> Iterator[None]:

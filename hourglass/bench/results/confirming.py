@@ -7,6 +7,7 @@ all runs found together, with the smaller error of several runs.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from hourglass.bench.results.accepted import Accepted
@@ -23,7 +24,25 @@ CONFIRMED = 3
 """Runs that a slow-down which counts is found by, unless it is plain."""
 
 
-def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accepted | None) -> list[Case]:
+@dataclass(frozen=True)
+class Suspect:
+    """A case that one more run should time.
+
+    Attributes:
+        case: Which.
+        quantities: What looks slower than accepted, or was found faster by one run.
+    """
+
+    case: Case
+    quantities: tuple[str, ...]
+
+    @property
+    def by_throughput(self) -> bool:
+        """Whether it is not the time at batch 1 alone."""
+        return self.quantities != ("speedup",)
+
+
+def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accepted | None) -> list[Suspect]:
     """Those of some cases that one more run should time: they look slower, or one run found them faster, than accepted.
 
     Args:
@@ -41,8 +60,9 @@ def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accep
         now = comparable([stored])[case.id]["speed"]
         runs = int(now.values.get("runs") or 1)
         changes = _changes(now, then, suite.speed)
-        if any(deserves_another(each, runs, closely=name == "speedup") for name, each in changes):
-            found.append(case)
+        names = tuple(name for name, each in changes if deserves_another(each, runs, closely=name == "speedup"))
+        if names:
+            found.append(Suspect(case, names))
     return found
 
 

@@ -13,11 +13,12 @@ from pydantic import PositiveFloat, PositiveInt
 
 from hourglass.bench import datasets, downloads, models
 from hourglass.bench.backends import environments
-from hourglass.bench.downloads import Artifact, readable
+from hourglass.bench.downloads import Artifact
 from hourglass.bench.models.card import ModelCard
 from hourglass.bench.results.records import path_of
 from hourglass.bench.storage.documents import Document, read
 from hourglass.bench.suites.suite import Experiment, Suite
+from hourglass.bench.wording import counted, readable
 
 EFFORT = Path(__file__).with_name("effort.yaml")
 State = Literal["there", "download", "by hand"]
@@ -102,7 +103,9 @@ def _reason(experiment: Experiment, data: Path) -> str | None:
 def in_short(cases: Mapping[str, str]) -> str:
     """What `left_out` found, a line for each reason."""
     counts = Counter(cases.values())
-    return "".join(f"left out: accuracy and speed of {n} cases: {reason}\n" for reason, n in counts.items())
+    return "".join(
+        f"left out: accuracy and speed of {counted(n, one='case')}: {reason}\n" for reason, n in counts.items()
+    )
 
 
 def needs(suite: Suite, data: Path) -> list[Need]:
@@ -172,9 +175,9 @@ def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:
     existing = next(folder for folder in (data.absolute(), *data.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
     room = f"{readable(free)} are free in {existing}{', which is not enough' if free < total else ''}"
-    yield f"to download: {len(coming)} files, {told}; {room}"
+    yield f"to download: {counted(len(coming), one='file')}, {told}; {room}"
     if waiting := [artifact for artifact in missing if artifact.id not in used]:
-        yield f"not yet: {len(waiting)} files, {_size(waiting)[1]}, of cases that are left out"
+        yield f"not yet: {counted(len(waiting), one='file')}, {_size(waiting)[1]}, of cases that are left out"
     if downloads.offline() and coming:
         yield f"{downloads.OFFLINE} is set: each file to download has to be placed in {(data / 'downloads').absolute()}"
     yield from (f"by hand: {need.artifact.id}: {need.reason}" for need in found if need.reason)
@@ -183,8 +186,9 @@ def plan(suite: Suite, *, data: Path, results: Path) -> Iterator[str]:
     there = len(suite.cases) - len(without)
     if hours:
         yield (
-            f"estimate: {hours:.1f} GPU hours for the accuracy of {there} cases, from published images per "
-            "second of the untouched models on the authors' unnamed GPU (Swin: the backbone alone); timing not counted"
+            f"estimate: {hours:.1f} GPU hours for the accuracy of {counted(there, one='case')}, from published images "
+            "per second of the untouched models on the authors' unnamed GPU (Swin: the backbone alone); timing not "
+            "counted"
         )
     if models_unknown:
         yield f"no estimate for {', '.join(models_unknown)}: hourglass/bench/results/effort.yaml has none"

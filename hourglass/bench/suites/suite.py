@@ -78,9 +78,10 @@ class Timing(Document):
     rounds: Count = 9
     again: Number = Field(default=6, ge=1, le=100)
 
-    def times(self, factor: float) -> Timing:
-        """So many times as long."""
-        return self.model_copy(update={"latency": self.latency * factor, "throughput": self.throughput * factor})
+    def times(self, factor: float, *, latency_alone: bool = False) -> Timing:
+        """So many times as long; throughput too, unless it is latency alone."""
+        throughput = self.throughput * (1 if latency_alone else factor)
+        return self.model_copy(update={"latency": self.latency * factor, "throughput": throughput})
 
 
 class Experiment(Document):

@@ -14,6 +14,7 @@ from hourglass.bench.tasks.metric import Metric
 from hourglass.bench.tracking.mode import mode
 from hourglass.bench.tracking.runs import Run
 from hourglass.bench.tracking.runs import runs as tracked
+from hourglass.bench.wording import counted
 from hourglass.registry import UserError
 
 COSTS = {"cost/gmacs_executed": "GMACs executed", "speed/speedup": "measured speed-up"}
@@ -131,7 +132,7 @@ def _charts(experiment: Experiment, metric: Metric, runs: Sequence[Run]) -> Iter
 
 
 def _in_words(chart: Chart) -> str:
-    return f"[chart] {chart.title} ({chart.y} against {chart.x}, {len(chart.runs)} runs)"
+    return f"[chart] {chart.title} ({chart.y} against {chart.x}, {counted(len(chart.runs), one='run')})"
 
 
 def _block(part: str | Chart, entity: str, project: str) -> Any:

@@ -16,6 +16,7 @@ from pathlib import Path
 from hourglass.bench.storage.files import write_json
 from hourglass.bench.tracking.mode import mode
 from hourglass.bench.tracking.runs import Run
+from hourglass.bench.wording import counted
 from hourglass.registry import UserError
 
 SEND = (sys.executable, "-m", "hourglass.bench.tracking.send")
@@ -58,7 +59,7 @@ def track(runs: Sequence[Run], folder: Path, *, timeout: float, command: Sequenc
         sent = json.loads(_last_line(output))
     except ValueError:
         return _failed(f"the answer was '{_last_line(output)}'")
-    return f"tracked {sent['runs']} runs, {sent['mode']}, in {folder}"
+    return f"tracked {counted(sent['runs'], one='run')}, {sent['mode']}, in {folder}"
 
 
 def _failed(reason: str) -> str:

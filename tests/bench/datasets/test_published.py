@@ -225,7 +225,7 @@ def test_data_sets_come_from_a_server(archives, server, tmp_path, monkeypatch):
     ("name", "lost", "expected"),
     [
         ("ade20k", "ADEChallengeData2016/annotations/validation/ADE_val_00000002.png", "missing, but"),
-        ("ade20k", "ADEChallengeData2016/images/validation/ADE_val_00000002.jpg", "1 images for .* but 'ade20k' has 2"),
+        ("ade20k", "ADEChallengeData2016/images/validation/ADE_val_00000002.jpg", "1 image for .* but 'ade20k' has 2"),
         ("ade20k", "annotations_instance/validation/ADE_val_00000001.png", "missing, but"),
         ("cityscapes", "gtFine/val/lindau/lindau_000000_000001_gtFine_labelIds.png", "missing, but"),
         ("pascal-context", f"{pascal_context.LIST}/val.txt", "no such file"),

@@ -109,11 +109,3 @@ def test_mistakes_are_named(tmp_path, monkeypatch, entry, message) -> None:
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         catalogue.names()
     assert str(caught.value).startswith(f"{path}:")
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(999, "999 bytes"), (2626, "2.63 kB"), (967382037, "967 MB"), (14.2e9, "14.2 GB"), (1e13, "1e+04 GB")],
-)
-def test_sizes_are_readable(size: float, text: str) -> None:
-    assert downloads.readable(size) == text

@@ -1,4 +1,4 @@
-"""What is timed a second time, and what is made of two runs."""
+"""What is timed again, and what is made of several runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hourglass.bench.results import accepted
-from hourglass.bench.results.confirming import CONFIRMED, MOST_RUNS, suspects, together
+from hourglass.bench.results.confirming import CONFIRMED, MOST_RUNS, Suspect, suspects, together
 from hourglass.bench.results.records import Record, record, save
 from hourglass.bench.suites.suite import Suite
 
@@ -34,7 +34,7 @@ def test_only_what_differs_from_what_was_accepted_is_suspect(
     assert suspects(suite, timed, tmp_path, reference) == []
     slow = speed_of(records, "strong", **interval("speedup", 1.7))
     save(tmp_path, slow)
-    assert suspects(suite, timed, tmp_path, reference) == [slow.case]
+    assert suspects(suite, timed, tmp_path, reference) == [Suspect(slow.case, ("speedup",))]
     assert suspects(suite, timed, tmp_path, None) == [], "nothing has been accepted yet"
 
 
@@ -64,7 +64,7 @@ def test_what_looks_slower_is_timed_until_it_is_known(
 ) -> None:
     stored = speed_of(records, "strong", **interval("speedup", ratio), runs=runs)
     save(tmp_path, stored)
-    assert suspects(suite, [stored.case], tmp_path, reference) == [stored.case] * is_suspect
+    assert [each.case for each in suspects(suite, [stored.case], tmp_path, reference)] == [stored.case] * is_suspect
 
 
 @pytest.mark.parametrize(("quantity", "is_suspect"), [("speedup", True), ("throughput_speedup", False)])
@@ -78,7 +78,7 @@ def test_what_only_may_be_slower_is_timed_again_for_batch_1(
 ) -> None:
     stored = speed_of(records, "strong", **interval(quantity, 1.95, width=0.1))
     save(tmp_path, stored)
-    assert suspects(suite, [stored.case], tmp_path, reference) == [stored.case] * is_suspect
+    assert [each.case for each in suspects(suite, [stored.case], tmp_path, reference)] == [stored.case] * is_suspect
 
 
 def test_two_runs_are_pooled(records: list[Record]) -> None:

@@ -111,7 +111,7 @@ def test_a_plan_says_what_is_there_and_what_is_not(suite: Suite, folders) -> Non
         ["download", "unknown", "weights", "weights.pth"],
     ]
     assert re.match(r"to download: 0 files, about 0 bytes; [\d.e+]+ GB are free in /", said[3])
-    assert said[4] == "not yet: 1 files, about 0 bytes, and 1 of unknown size, of cases that are left out"
+    assert said[4] == "not yet: 1 file, about 0 bytes, and 1 of unknown size, of cases that are left out"
     assert said[5].startswith("by hand: closed: needs an account")
     assert said[6].startswith("left out: accuracy and speed of 5 cases")
     assert said[7] == "no estimate for dpt-scenes: hourglass/bench/results/effort.yaml has none"
