@@ -225,8 +225,9 @@ def _confirm(suite: str, timed: Sequence[Case], results: Path, tables: Path) -> 
             return
         again = [suspect.case for suspect in found]
         print(f"timed again, as they may differ from what was accepted: {', '.join(c.id for c in again)}", flush=True)
-        alone = () if any(suspect.by_throughput for suspect in found) else ("--latency-alone",)
-        _time_again(suite, again, results, "--longer", str(loaded.timing.again), *alone)
+        for by_throughput, more in ((True, ()), (False, ("--latency-alone",))):
+            if cases := [suspect.case for suspect in found if suspect.by_throughput is by_throughput]:
+                _time_again(suite, cases, results, "--longer", str(loaded.timing.again), *more)
 
 
 def _timed(suite: str, ids: Sequence[str] | None, results: Path) -> list[Case]:

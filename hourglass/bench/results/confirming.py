@@ -38,7 +38,7 @@ class Suspect:
 
     @property
     def by_throughput(self) -> bool:
-        """Whether it is not the time at batch 1 alone."""
+        """Whether it is one for more than the time at batch 1."""
         return self.quantities != ("speedup",)
 
 
