@@ -30,16 +30,11 @@ class Suspect:
 
     Attributes:
         case: Which.
-        quantities: What looks slower than accepted, or was found faster by one run.
+        by_throughput: Whether its throughput is to be known better, not only its latency at batch 1.
     """
 
     case: Case
-    quantities: tuple[str, ...]
-
-    @property
-    def by_throughput(self) -> bool:
-        """Whether it is one for more than the time at batch 1."""
-        return self.quantities != ("speedup",)
+    by_throughput: bool
 
 
 def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accepted | None) -> list[Suspect]:
@@ -60,9 +55,9 @@ def suspects(suite: Suite, cases: Iterable[Case], results: Path, accepted: Accep
         now = comparable([stored])[case.id]["speed"]
         runs = int(now.values.get("runs") or 1)
         changes = _changes(now, then, suite.speed)
-        names = tuple(name for name, each in changes if deserves_another(each, runs, closely=name == "speedup"))
+        names = [name for name, each in changes if deserves_another(each, runs, closely=name == "speedup")]
         if names:
-            found.append(Suspect(case, names))
+            found.append(Suspect(case, by_throughput="throughput_speedup" in names))
     return found
 
 

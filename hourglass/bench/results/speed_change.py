@@ -21,7 +21,7 @@ SIGNIFICANT = 4.4
 SIGNIFICANT_TOGETHER = 3.3
 """The same for the mean over all cases: 1 in 2,000."""
 SUSPICIOUS = 2.0
-"""Standard errors that a doubt is worth: on one side, an estimate is off by more in 1 of 44 cases."""
+"""Standard errors within which a ratio is in doubt: one-sided, 1 of 44 estimates is off by more."""
 RESOLUTION = 0.25
 """A margin that is wider than this, relative, says nothing about changes that matter."""
 NORMAL_95, NORMAL_MAD = 1.96, 1.4826
@@ -89,7 +89,7 @@ class Change:
 
     @property
     def looks_slower(self) -> bool:
-        """Whether it does by more than matters and more than is in doubt."""
+        """Whether it looks slower by more than matters, beyond doubt."""
         return -self.size > max(math.log1p(self.least), SUSPICIOUS * self.error)
 
     @property

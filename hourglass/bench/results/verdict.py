@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hourglass.bench.wording import counted
+
 Status = Literal["pass", "regressed", "improved", "missing", "inconclusive", "not comparable"]
 
 
@@ -58,10 +60,4 @@ def in_numbers(verdicts: Iterable[Verdict]) -> str:
 
 def where(places: Sequence[str]) -> str:
     """The places that share a finding, in short."""
-    match len(places) - 1:
-        case 0:
-            return places[0]
-        case 1:
-            return f"{places[0]} and one other"
-        case others:
-            return f"{places[0]} and {others} others"
+    return f"{places[0]} and {counted(len(places) - 1, one='other')}" if len(places) > 1 else places[0]

@@ -27,7 +27,7 @@ def speed(case: Case, **values: float) -> Record:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands of the processes that time again: each finds what was accepted, and two runs count as many."""
+    """The commands of the processes that time again: each finds what was accepted."""
     commands: list[list[str]] = []
 
     def time(command: list[str]) -> None:
@@ -55,19 +55,17 @@ def timed(
     asked: list[list[str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., list[list[str]]]:
-    """Times a suite whose case `strong` differs from what was accepted; says what was timed again."""
+    """Times a suite of which some plans differ from what was accepted; says what was timed again."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOURGLASS_COMMIT", "c" * 40)
     accepted.accept(Path("tables"), suite, records, "first results")
 
-    def command(*arguments: str, **strong: float) -> list[list[str]]:
-        def measure(group: list[Case], *_: object, **__: object) -> dict[str, dict[str, object]]:
-            found = {case.id: speed(case, **(strong if case.plan == "strong" else {})) for case in group}
-            return {
-                name: {"values": each.values, "samples": {}, "conditions": PROVENANCE} for name, each in found.items()
-            }
+    def command(*arguments: str, **plans: dict[str, float]) -> list[list[str]]:
+        def time(group: list[Case], *_: object, **__: object) -> dict[str, dict[str, object]]:
+            values = {case.id: speed(case, **plans.get(case.plan, {})).values for case in group}
+            return {name: {"values": each, "samples": {}, "conditions": PROVENANCE} for name, each in values.items()}
 
-        monkeypatch.setattr(cases, "speed", measure)
+        monkeypatch.setattr(cases, "speed", time)
         code, _, error = run("speed", "example.yaml", *arguments)
         assert (code, error) == (0, "")
         return asked
@@ -76,6 +74,10 @@ def timed(
 
 
 STRONG = "semantic-segmentation.segmenter-scenes.scenes.hourglass.strong"
+MILD = (
+    "semantic-segmentation.segmenter-scenes.scenes.hourglass.mild",
+    "depth-estimation.dpt-scenes.scenes.hourglass.mild",
+)
 
 
 def test_what_is_as_it_was_accepted_is_timed_once(timed) -> None:
@@ -83,7 +85,7 @@ def test_what_is_as_it_was_accepted_is_timed_once(timed) -> None:
 
 
 def test_what_is_slower_at_batch_1_is_timed_longer_there_alone(timed, suite: Suite) -> None:
-    (command,) = timed(**interval("speedup", 1.3))
+    (command,) = timed(strong=interval("speedup", 1.3))
     assert command[:3] == ["speed", "example.yaml", STRONG]
     assert command[-4:] == ["--no-confirm", "--longer", "6", "--latency-alone"]
     stored = load(RESULTS, suite.case(STRONG), "speed")
@@ -92,12 +94,20 @@ def test_what_is_slower_at_batch_1_is_timed_longer_there_alone(timed, suite: Sui
 
 
 def test_what_has_a_lower_throughput_is_timed_longer_as_a_whole(timed) -> None:
-    (command,) = timed(**interval("throughput_speedup", 1.3))
+    (command,) = timed(strong=interval("throughput_speedup", 1.3))
     assert command[-3:] == ["--no-confirm", "--longer", "6"]
 
 
+def test_both_kinds_are_timed_apart(timed) -> None:
+    whole, latency = timed(strong=interval("speedup", 1.3), mild=interval("throughput_speedup", 0.8))
+    assert tuple(argument for argument in whole if ".hourglass." in argument) == MILD
+    assert "--latency-alone" not in whole
+    assert [argument for argument in latency if ".hourglass." in argument] == [STRONG]
+    assert latency[-1] == "--latency-alone"
+
+
 def test_nothing_is_timed_again_unless_it_is_to_be_confirmed(timed) -> None:
-    assert timed("--no-confirm", **interval("speedup", 1.3)) == []
+    assert timed("--no-confirm", strong=interval("speedup", 1.3)) == []
 
 
 def test_all_that_is_timed_can_be_timed_once_more(timed, run, suite: Suite) -> None:

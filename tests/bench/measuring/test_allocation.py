@@ -31,7 +31,7 @@ def faults():
     return min(counts)
 
 def resident():
-    "Memory of this process in bytes, in units of a large tensor."
+    "Resident memory of this process, in large tensors."
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / SIZE
 
 usual = faults()
