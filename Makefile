@@ -79,7 +79,7 @@ gpu-check: $(READY)  ## Check a GPU in about 8 minutes: speed, operators, accura
 	hourglass gpu-check
 
 docs: $(READY)  ## Build the documentation into site/; a warning is an error
-	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 PYTHONWARNINGS='ignore:IProgress not found' mkdocs build --quiet
 
 lint: $(READY)  ## Check format, style, workflow, types and the direction of imports
 	ruff format --check .

@@ -2,21 +2,21 @@
 
 It needs the extra ``bench``. Each room has one idea; imports go down this list only:
 
-=============  =======================================================================
-``cli``        The command line.
-``training``   Recipes of the small reference models.
-``report``, ``tracking``   The HTML page, and Weights & Biases.
-``tables``     Tables from records, beside published ones.
-``results``    Records on disk, shards, accepted results, verdict, requirements.
-``measuring``  Accuracy, cost, speed and memory of a case.
-``suites``     Suites, cases and published tables.
-``pictures``   Pictures of predictions and clusters.
-``models``, ``backends``   Models by name, and the frameworks that run some of them.
-``tasks``      The five tasks with their metrics and files.
-``datasets``   Data sets by name.
-``downloads``  Archives and checkpoints.
-``storage``    Files, locks and documents.
-=============  =======================================================================
+- ``cli``: the command line.
+- ``training``: recipes of the small reference models.
+- ``report``, ``tracking``, ``gpu_check``: the HTML page, Weights & Biases, and the questions to a GPU.
+- ``tables``: tables from records, beside published ones.
+- ``results``: records on disk, shards, accepted results, verdict, requirements.
+- ``measuring``: accuracy, cost, speed and memory of a case.
+- ``suites``: suites, cases and published tables.
+- ``pictures``: pictures of predictions and clusters.
+- ``models``: models by name.
+- ``backends``: the frameworks that run some of them.
+- ``tasks``: the five tasks with their metrics and files.
+- ``datasets``: data sets by name.
+- ``downloads``: archives and checkpoints.
+- ``storage``: files, locks and documents.
+- ``wording``: numbers in sentences.
 """
 
 from __future__ import annotations
